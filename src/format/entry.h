@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "format/content.h"
+
+namespace holdfast::format {
+
+// What kind of resource an entry belongs to; it says how `attributes` are to be read.
+enum class EntryKind : uint8_t {
+  file = 1,  // file_attributes.h
+};
+
+// The value of every key in a recovery point's tree: what the resource says of the item, and its bytes by reference.
+struct Entry {
+  EntryKind kind = EntryKind::file;
+  Bytes attributes;  // Encoded; opaque to all but the source and target of that kind.
+  Content content;
+};
+
+// docs/format.md 8.1. Appends to the writer's buffer.
+void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content);
+// `corrupt` on an unknown kind, truncation or left-over bytes.
+Result<Entry> decode_entry(ByteView value);
+
+}  // namespace holdfast::format
