@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/box.h"
+
+#include <gtest/gtest.h>
+
+#include "crypto/testing.h"
+
+namespace holdfast::crypto {
+namespace {
+
+Bytes flipped(ByteView bytes, size_t bit) {
+  Bytes copy = to_bytes(bytes);
+  copy[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+  return copy;
+}
+
+// RFC 7748, 6.1.
+TEST(Box, public_keys_are_those_of_rfc_7748) {
+  EXPECT_EQ(to_hex(box_public_key(secret_hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"))),
+            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
+  EXPECT_EQ(to_hex(box_public_key(secret_hex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"))),
+            "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+}
+
+TEST(Box, opens_for_the_recipient_in_the_same_context_only) {
+  SeededRng rng(31);
+  const BoxKeyPair pair = generate_box_keypair(rng);
+  for (const size_t size : {0, 1, 32, 1000}) {
+    const Bytes plain = rng.bytes(size);
+    const auto sealed = seal_to(pair.public_key, as_bytes("context"), plain, rng);
+    ASSERT_TRUE(sealed);
+    EXPECT_EQ(sealed->size(), size + box_overhead_bytes);
+    const auto opened = open_box(pair.private_key, as_bytes("context"), *sealed);
+    ASSERT_TRUE(opened);
+    EXPECT_TRUE(equal(opened->view(), plain));
+    EXPECT_EQ(open_box(pair.private_key, as_bytes("contexu"), *sealed).error().code(), ErrorCode::wrong_key);
+    const BoxKeyPair other = generate_box_keypair(rng);
+    EXPECT_EQ(open_box(other.private_key, as_bytes("context"), *sealed).error().code(), ErrorCode::wrong_key);
+  }
+}
+
+TEST(Box, every_flipped_bit_and_every_truncation_is_found) {
+  SeededRng rng(32);
+  const BoxKeyPair pair = generate_box_keypair(rng);
+  const Bytes sealed = *seal_to(pair.public_key, as_bytes("context"), as_bytes("plain"), rng);
+  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    const auto opened = open_box(pair.private_key, as_bytes("context"), flipped(sealed, bit));
+    ASSERT_FALSE(opened) << bit;
+    EXPECT_EQ(opened.error().code(), bit < 512 ? ErrorCode::wrong_key : ErrorCode::corrupt);
+  }
+  for (size_t size = 0; size < sealed.size(); ++size)
+    EXPECT_EQ(open_box(pair.private_key, as_bytes("context"), ByteView(sealed).first(size)).error().code(),
+              ErrorCode::corrupt);
+}
+
+// The points of small order on Curve25519 and its twist, in canonical form.
+constexpr const char* small_order_points[] = {
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+};
+
+TEST(Box, points_that_contribute_nothing_are_refused_on_both_sides) {
+  SeededRng rng(33);
+  const BoxKeyPair pair = generate_box_keypair(rng);
+  Bytes sealed = *seal_to(pair.public_key, as_bytes("context"), as_bytes("plain"), rng);
+  for (const char* const text : small_order_points) {
+    const Bytes point = hex(text);
+    EXPECT_EQ(seal_to(BoxPublicKey::from(point), {}, {}, rng).error().code(), ErrorCode::invalid) << text;
+    std::copy(point.begin(), point.end(), sealed.begin());
+    EXPECT_EQ(open_box(pair.private_key, as_bytes("context"), sealed).error().code(), ErrorCode::corrupt) << text;
+  }
+}
+
+TEST(SealWith, opens_under_the_same_key_and_context_only) {
+  SeededRng rng(34);
+  const Secret32 key = Secret32::random(rng), other = Secret32::random(rng);
+  const Bytes sealed = seal_with(key, as_bytes("context"), as_bytes("plain"), rng);
+  EXPECT_EQ(sealed.size(), 5 + box_overhead_bytes);
+  EXPECT_EQ(as_text(open_with(key, as_bytes("context"), sealed)->view()), "plain");
+  EXPECT_EQ(open_with(other, as_bytes("context"), sealed).error().code(), ErrorCode::wrong_key);
+  EXPECT_EQ(open_with(key, as_bytes("other"), sealed).error().code(), ErrorCode::wrong_key);
+  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    const auto opened = open_with(key, as_bytes("context"), flipped(sealed, bit));
+    ASSERT_FALSE(opened) << bit;
+    EXPECT_EQ(opened.error().code(), bit < 512 ? ErrorCode::wrong_key : ErrorCode::corrupt);
+  }
+  for (size_t size = 0; size < sealed.size(); ++size)
+    EXPECT_EQ(open_with(key, as_bytes("context"), ByteView(sealed).first(size)).error().code(), ErrorCode::corrupt);
+}
+
+// A cloned machine draws the same bytes again: what it seals must share nothing that helps.
+TEST(Seals, a_generator_that_repeats_itself_reuses_no_key_for_another_message) {
+  SeededRng setup(35);
+  const BoxKeyPair pair = generate_box_keypair(setup);
+  const Secret32 key = Secret32::random(setup);
+  SeededRng first(36), second(36), third(36), fourth(36);
+  const Bytes box = *seal_to(pair.public_key, {}, as_bytes("one"), first);
+  const Bytes other_box = *seal_to(pair.public_key, {}, as_bytes("two"), second);
+  EXPECT_FALSE(equal(ByteView(box).first(32), ByteView(other_box).first(32)));
+  const Bytes message = seal_with(key, {}, as_bytes("one"), third);
+  const Bytes other_message = seal_with(key, {}, as_bytes("two"), fourth);
+  EXPECT_FALSE(equal(ByteView(message).subspan(32, 32), ByteView(other_message).subspan(32, 32)));
+}
+
+TEST(Seals, equal_messages_look_different) {
+  SeededRng rng(37);
+  const Secret32 key = Secret32::random(rng);
+  EXPECT_NE(seal_with(key, {}, as_bytes("same"), rng), seal_with(key, {}, as_bytes("same"), rng));
+  const BoxKeyPair pair = generate_box_keypair(rng);
+  EXPECT_NE(*seal_to(pair.public_key, {}, as_bytes("same"), rng), *seal_to(pair.public_key, {}, as_bytes("same"), rng));
+}
+
+}  // namespace
+}  // namespace holdfast::crypto
