@@ -65,23 +65,23 @@ CommittedKey message_key(const Secret32& key, ByteView salt, ByteView context) {
 
 }  // namespace
 
-BoxPublicKey box_public_key(const Secret32& private_key) {
-  BoxPublicKey public_key;
+PublicKey32 box_public_key(const Secret32& private_key) {
+  PublicKey32 public_key;
   CHECK(crypto_scalarmult_curve25519_base(as_u8(MutableByteView(public_key.value)), as_u8(private_key.view())) == 0);
   return public_key;
 }
 
 BoxKeyPair generate_box_keypair(Rng& rng) {
   Secret32 private_key = Secret32::random(rng);
-  const BoxPublicKey public_key = box_public_key(private_key);
+  const PublicKey32 public_key = box_public_key(private_key);
   return {std::move(private_key), public_key};
 }
 
-Result<Bytes> seal_to(const BoxPublicKey& recipient, ByteView context, ByteView plain, Rng& rng) {
+Result<Bytes> seal_to(const PublicKey32& recipient, ByteView context, ByteView plain, Rng& rng) {
   const Secret32 drawn = Secret32::random(rng);
   const std::array<ByteView, 4> parts{drawn.view(), recipient.view(), context, plain};
   const Secret32 ephemeral_private = derive_key("holdfast v1 box ephemeral key", parts);
-  const BoxPublicKey ephemeral = box_public_key(ephemeral_private);
+  const PublicKey32 ephemeral = box_public_key(ephemeral_private);
   Secret32 shared;
   if (!multiply(ephemeral_private, recipient.view(), shared))
     return Error(ErrorCode::invalid, "the recipient's public key is of small order");
@@ -91,7 +91,7 @@ Result<Bytes> seal_to(const BoxPublicKey& recipient, ByteView context, ByteView 
 
 Result<SecretBytes> open_box(const Secret32& private_key, ByteView context, ByteView sealed) {
   const Sealed fields = TRY(split(sealed));
-  const BoxPublicKey recipient = box_public_key(private_key);
+  const PublicKey32 recipient = box_public_key(private_key);
   Secret32 shared;
   if (!multiply(private_key, fields.first, shared))
     return Error(ErrorCode::corrupt, "sealed message has an ephemeral key of small order");

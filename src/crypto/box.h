@@ -12,21 +12,21 @@
 // `rng`, so that a generator that repeats itself (a cloned or rolled-back machine) gives nothing away.
 namespace holdfast::crypto {
 
-using BoxPublicKey = HashId<struct BoxPublicKeyTag>;  // An X25519 public key; all zero means "none".
+using PublicKey32 = HashId<struct PublicKey32Tag>;  // An X25519 public key; all zero means "none".
 
 struct BoxKeyPair {
   Secret32 private_key;
-  BoxPublicKey public_key;
+  PublicKey32 public_key;
 };
 BoxKeyPair generate_box_keypair(Rng& rng);
-BoxPublicKey box_public_key(const Secret32& private_key);
+PublicKey32 box_public_key(const Secret32& private_key);
 
 // Both layouts add as much.
 inline constexpr size_t box_overhead_bytes = 80;
 
 // ephemeral public key 32 | commitment 32 | ciphertext | tag 16
 // `invalid` if `recipient` is a point that contributes nothing (of small order).
-Result<Bytes> seal_to(const BoxPublicKey& recipient, ByteView context, ByteView plain, Rng& rng);
+Result<Bytes> seal_to(const PublicKey32& recipient, ByteView context, ByteView plain, Rng& rng);
 // `wrong_key` if the commitment is not this key's for this context; `corrupt` if it is, but the rest is damaged, or if
 // the ephemeral key is of small order or bytes are missing.
 Result<SecretBytes> open_box(const Secret32& private_key, ByteView context, ByteView sealed);

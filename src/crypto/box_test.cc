@@ -70,7 +70,7 @@ TEST(Box, points_that_contribute_nothing_are_refused_on_both_sides) {
   Bytes sealed = *seal_to(pair.public_key, as_bytes("context"), as_bytes("plain"), rng);
   for (const char* const text : small_order_points) {
     const Bytes point = hex(text);
-    EXPECT_EQ(seal_to(BoxPublicKey::from(point), {}, {}, rng).error().code(), ErrorCode::invalid) << text;
+    EXPECT_EQ(seal_to(PublicKey32::from(point), {}, {}, rng).error().code(), ErrorCode::invalid) << text;
     std::copy(point.begin(), point.end(), sealed.begin());
     EXPECT_EQ(open_box(pair.private_key, as_bytes("context"), sealed).error().code(), ErrorCode::corrupt) << text;
   }

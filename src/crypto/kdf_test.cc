@@ -11,8 +11,10 @@ namespace {
 
 // RFC 9106, 5.3.
 TEST(Kdf, gives_the_vector_of_rfc_9106) {
-  const Bytes passphrase(32, std::byte{1}), salt(16, std::byte{2}), secret(8, std::byte{3}), associated(12, std::byte{4});
-  const auto key = stretch_passphrase({passphrase, salt, secret, associated}, {.memory_kib = 32, .iterations = 3, .lanes = 4});
+  const Bytes passphrase(32, std::byte{1}), salt(16, std::byte{2});
+  const Bytes secret(8, std::byte{3}), associated(12, std::byte{4});
+  const auto key =
+      stretch_passphrase({passphrase, salt, secret, associated}, {.memory_kib = 32, .iterations = 3, .lanes = 4});
   ASSERT_TRUE(key);
   EXPECT_EQ(to_hex(key->view()), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
 }
@@ -22,10 +24,11 @@ TEST(Kdf, agrees_with_another_implementation) {
   const std::string_view passphrase = "correct horse";
   const Bytes salt = to_bytes("sixteen bytes ok");
   Secret32 expected;
-  ASSERT_EQ(crypto_pwhash_argon2id(as_u8(MutableByteView(expected.mutable_view())), 32, passphrase.data(), passphrase.size(),
-                                   as_u8(salt), 2, 1024 * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13),
+  ASSERT_EQ(crypto_pwhash_argon2id(as_u8(MutableByteView(expected.mutable_view())), 32, passphrase.data(),
+                                   passphrase.size(), as_u8(salt), 2, 1024 * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13),
             0);
-  const auto key = stretch_passphrase({as_bytes(passphrase), salt, {}, {}}, {.memory_kib = 1024, .iterations = 2, .lanes = 1});
+  const auto key =
+      stretch_passphrase({as_bytes(passphrase), salt, {}, {}}, {.memory_kib = 1024, .iterations = 2, .lanes = 1});
   ASSERT_TRUE(key);
   EXPECT_TRUE(*key == expected);
 }

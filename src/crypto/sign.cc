@@ -27,11 +27,11 @@ Bytes framed(std::string_view context, ByteView message) {
 }  // namespace
 
 SigningKey SigningKey::from_seed(const Secret32& seed) {
-  VerifyKey verify_key;
+  SigningPublicKey public_key;
   SecretBytes expanded(crypto_sign_ed25519_SECRETKEYBYTES);
-  CHECK(crypto_sign_ed25519_seed_keypair(as_u8(MutableByteView(verify_key.value)),
+  CHECK(crypto_sign_ed25519_seed_keypair(as_u8(MutableByteView(public_key.value)),
                                          as_u8(expanded.mutable_view()), as_u8(seed.view())) == 0);
-  return SigningKey(seed.clone(), verify_key);
+  return SigningKey(seed.clone(), public_key);
 }
 
 Signature SigningKey::sign(std::string_view context, ByteView message) const {
@@ -39,14 +39,14 @@ Signature SigningKey::sign(std::string_view context, ByteView message) const {
   // libsodium's form of a secret key: the seed, then the public key.
   SecretBytes expanded(crypto_sign_ed25519_SECRETKEYBYTES);
   std::memcpy(expanded.mutable_view().data(), seed_.view().data(), Secret32::size_bytes);
-  std::memcpy(expanded.mutable_view().data() + Secret32::size_bytes, verify_key_.value.data(), VerifyKey::size_bytes);
+  std::memcpy(expanded.mutable_view().data() + Secret32::size_bytes, public_key_.value.data(), SigningPublicKey::size_bytes);
   Signature signature;
   CHECK(crypto_sign_ed25519_detached(as_u8(MutableByteView(signature)), nullptr, as_u8(bytes), bytes.size(),
                                      as_u8(expanded.view())) == 0);
   return signature;
 }
 
-Status verify(const VerifyKey& key, std::string_view context, ByteView message, ByteView signature) {
+Status verify(const SigningPublicKey& key, std::string_view context, ByteView message, ByteView signature) {
   if (signature.size() != signature_size_bytes) return Error(ErrorCode::corrupt, "a signature has 64 bytes");
   const Bytes bytes = framed(context, message);
   if (crypto_sign_ed25519_verify_detached(as_u8(signature), as_u8(bytes), bytes.size(), as_u8(key.view())) != 0)

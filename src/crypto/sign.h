@@ -13,7 +13,7 @@ namespace holdfast::crypto {
 
 inline constexpr size_t signature_size_bytes = 64;
 using Signature = std::array<std::byte, signature_size_bytes>;
-using VerifyKey = HashId<struct VerifyKeyTag>;  // An Ed25519 public key; all zero means "none".
+using SigningPublicKey = HashId<struct SigningPublicKeyTag>;  // An Ed25519 public key; all zero means "none".
 
 // An Ed25519 key pair. Immutable; any thread may sign.
 class SigningKey {
@@ -23,20 +23,20 @@ class SigningKey {
   SigningKey clone() const { return from_seed(seed_); }
 
   const Secret32& seed() const { return seed_; }
-  const VerifyKey& verify_key() const { return verify_key_; }
+  const SigningPublicKey& public_key() const { return public_key_; }
 
   // Deterministic. `context` is a constant that names what is being said ("holdfast v1 log record"): a signature in one
   // context is none in another. What is signed is prefix || u64le size of context || context || message.
   Signature sign(std::string_view context, ByteView message) const;
 
  private:
-  SigningKey(Secret32 seed, VerifyKey verify_key) : seed_(std::move(seed)), verify_key_(verify_key) {}
+  SigningKey(Secret32 seed, SigningPublicKey public_key) : seed_(std::move(seed)), public_key_(public_key) {}
   Secret32 seed_;
-  VerifyKey verify_key_;
+  SigningPublicKey public_key_;
 };
 
 // `corrupt` unless `signature` is by `key` over just this context and message. Refuses keys of small order and
 // non-canonical signatures, so that nobody can make a second signature out of a first.
-Status verify(const VerifyKey& key, std::string_view context, ByteView message, ByteView signature);
+Status verify(const SigningPublicKey& key, std::string_view context, ByteView message, ByteView signature);
 
 }  // namespace holdfast::crypto

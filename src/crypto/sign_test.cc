@@ -18,7 +18,7 @@ constexpr const char* rfc_keys[] = {"d75a980182b10ab7d54bfed3c964073a0ee172f3daa
 
 TEST(SigningKey, gives_the_public_keys_of_rfc_8032) {
   for (size_t at = 0; at < 2; ++at)
-    EXPECT_EQ(to_hex(SigningKey::from_seed(secret_hex(rfc_seeds[at])).verify_key()), rfc_keys[at]);
+    EXPECT_EQ(to_hex(SigningKey::from_seed(secret_hex(rfc_seeds[at])).public_key()), rfc_keys[at]);
 }
 
 Bytes framed(std::string_view context, std::string_view message) {
@@ -50,46 +50,46 @@ TEST(Verify, accepts_what_was_signed_and_nothing_else) {
   const SigningKey key = SigningKey::generate(rng);
   const Bytes message = rng.bytes(40);
   const Signature signature = key.sign("context", message);
-  EXPECT_TRUE(verify(key.verify_key(), "context", message, signature));
-  EXPECT_TRUE(verify(key.clone().verify_key(), "context", message, signature));
+  EXPECT_TRUE(verify(key.public_key(), "context", message, signature));
+  EXPECT_TRUE(verify(key.clone().public_key(), "context", message, signature));
   for (size_t bit = 0; bit < signature.size() * 8; ++bit) {
     Signature damaged = signature;
     damaged[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-    EXPECT_FALSE(verify(key.verify_key(), "context", message, damaged)) << bit;
+    EXPECT_FALSE(verify(key.public_key(), "context", message, damaged)) << bit;
   }
   for (size_t bit = 0; bit < message.size() * 8; ++bit) {
     Bytes damaged = message;
     damaged[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-    EXPECT_FALSE(verify(key.verify_key(), "context", damaged, signature)) << bit;
+    EXPECT_FALSE(verify(key.public_key(), "context", damaged, signature)) << bit;
   }
   for (size_t bit = 0; bit < 256; ++bit) {
-    VerifyKey damaged = key.verify_key();
+    SigningPublicKey damaged = key.public_key();
     damaged.value[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
     EXPECT_FALSE(verify(damaged, "context", message, signature)) << bit;
   }
-  EXPECT_FALSE(verify(key.verify_key(), "contexu", message, signature));
-  EXPECT_FALSE(verify(key.verify_key(), "contex", message, signature));
-  EXPECT_FALSE(verify(key.verify_key(), "context", message, ByteView(signature).first(63)));
-  EXPECT_FALSE(verify(SigningKey::generate(rng).verify_key(), "context", message, signature));
-  EXPECT_EQ(verify(key.verify_key(), "contexu", message, signature).error().code(), ErrorCode::corrupt);
+  EXPECT_FALSE(verify(key.public_key(), "contexu", message, signature));
+  EXPECT_FALSE(verify(key.public_key(), "contex", message, signature));
+  EXPECT_FALSE(verify(key.public_key(), "context", message, ByteView(signature).first(63)));
+  EXPECT_FALSE(verify(SigningKey::generate(rng).public_key(), "context", message, signature));
+  EXPECT_EQ(verify(key.public_key(), "contexu", message, signature).error().code(), ErrorCode::corrupt);
 }
 
 TEST(Verify, the_border_between_context_and_message_is_signed) {
   SeededRng rng(12);
   const SigningKey key = SigningKey::generate(rng);
   const Signature signature = key.sign("ab", as_bytes("c"));
-  EXPECT_FALSE(verify(key.verify_key(), "a", as_bytes("bc"), signature));
-  EXPECT_FALSE(verify(key.verify_key(), "abc", as_bytes(""), signature));
+  EXPECT_FALSE(verify(key.public_key(), "a", as_bytes("bc"), signature));
+  EXPECT_FALSE(verify(key.public_key(), "abc", as_bytes(""), signature));
 }
 
 // With the neutral point as key, (neutral, 0) would be a signature of everything under a lax verifier.
 TEST(Verify, keys_of_small_order_sign_nothing) {
-  VerifyKey neutral;
+  SigningPublicKey neutral;
   neutral.value[0] = std::byte{1};
   Signature signature{};
   signature[0] = std::byte{1};
   EXPECT_FALSE(verify(neutral, "context", as_bytes("anything"), signature));
-  EXPECT_FALSE(verify(VerifyKey{}, "context", as_bytes("anything"), signature));
+  EXPECT_FALSE(verify(SigningPublicKey{}, "context", as_bytes("anything"), signature));
 }
 
 // S and S + L are the same number modulo the group order L; only the smaller is canonical.
@@ -104,7 +104,7 @@ TEST(Verify, a_second_form_of_a_signature_is_refused) {
     signature[32 + at] = static_cast<std::byte>(carry & 0xff);
     carry >>= 8;
   }
-  EXPECT_FALSE(verify(key.verify_key(), "context", as_bytes("message"), signature));
+  EXPECT_FALSE(verify(key.public_key(), "context", as_bytes("message"), signature));
 }
 
 }  // namespace
