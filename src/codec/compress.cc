@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/compress.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <string>
+
+#include "base/byte_io.h"
+#include "base/check.h"
+
+namespace holdfast::codec {
+
+namespace {
+
+constexpr uint64_t window_size_bytes_max = uint64_t{1} << 27;
+
+struct FreeCCtx {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+struct FreeDCtx {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+Error corrupt(std::string_view what) { return Error(ErrorCode::corrupt, "compressed bytes: " + std::string(what)); }
+
+// The window that a frame's descriptor byte asks for (RFC 8878, 3.1.1.1.2).
+uint64_t window_size_bytes(uint8_t descriptor) {
+  const uint64_t base = uint64_t{1} << (10 + (descriptor >> 3));
+  return base + base / 8 * (descriptor & 7);
+}
+
+// Reads the frame header (RFC 8878, 3.1.1.1) before zstd sees anything.
+Status check_header(ByteView in, size_t size_bytes) {
+  ByteReader reader(in);
+  const auto magic = reader.fixed<uint32_t>();
+  const uint8_t descriptor = reader.u8();
+  const bool single_segment = (descriptor & 0x20) != 0;
+  const uint8_t window = single_segment ? uint8_t{0} : reader.u8();
+  if (!reader.ok() || magic != ZSTD_MAGICNUMBER) return corrupt("no zstd frame");
+  if ((descriptor & 0x03) != 0) return corrupt("a dictionary is asked for");
+  if ((descriptor & 0x08) != 0) return corrupt("a reserved bit is set");
+  if (!single_segment && window_size_bytes(window) > window_size_bytes_max) return corrupt("the window is too large");
+  uint64_t declared = size_bytes;
+  switch (descriptor >> 6) {
+    case 0: if (single_segment) declared = reader.u8(); break;
+    case 1: declared = uint64_t{reader.fixed<uint16_t>()} + 256; break;
+    case 2: declared = reader.fixed<uint32_t>(); break;
+    default: declared = reader.fixed<uint64_t>(); break;
+  }
+  if (!reader.ok() || declared != size_bytes) return corrupt("another size is declared");
+  return {};
+}
+
+}  // namespace
+
+int level_of(Effort effort) {
+  switch (effort) {
+    case Effort::fast: return -1;
+    case Effort::auto_: return 1;
+    case Effort::better: return 3;
+    case Effort::max: return 19;
+  }
+  return 1;
+}
+
+size_t compressed_size_bytes_max(size_t size_bytes) { return ZSTD_compressBound(size_bytes); }
+
+struct Compressor::State {
+  std::unique_ptr<ZSTD_CCtx, FreeCCtx> context;
+  int level = level_min - 1;  // None yet.
+};
+
+Compressor::Compressor() : state_(std::make_unique<State>()) {
+  state_->context.reset(ZSTD_createCCtx());
+  if (state_->context == nullptr) throw std::bad_alloc();
+  for (const ZSTD_cParameter flag : {ZSTD_c_contentSizeFlag, ZSTD_c_checksumFlag, ZSTD_c_dictIDFlag})
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(state_->context.get(), flag, 0)));
+}
+Compressor::~Compressor() = default;
+Compressor::Compressor(Compressor&&) noexcept = default;
+Compressor& Compressor::operator=(Compressor&&) noexcept = default;
+
+Result<size_t> Compressor::compress(ByteView in, MutableByteView out, int level) {
+  CHECK(level >= level_min && level <= level_max);
+  ZSTD_CCtx* const context = state_->context.get();
+  if (level != state_->level) {
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)));
+    state_->level = level;
+  }
+  const size_t size = ZSTD_compress2(context, out.data(), out.size(), in.data(), in.size());
+  if (!ZSTD_isError(size)) return size;
+  if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return size_t{0};
+  return Error(ErrorCode::internal, std::string("compression: ") + ZSTD_getErrorName(size));
+}
+
+struct Decompressor::State {
+  std::unique_ptr<ZSTD_DCtx, FreeDCtx> context;
+};
+
+Decompressor::Decompressor() : state_(std::make_unique<State>()) {
+  state_->context.reset(ZSTD_createDCtx());
+  if (state_->context == nullptr) throw std::bad_alloc();
+}
+Decompressor::~Decompressor() = default;
+Decompressor::Decompressor(Decompressor&&) noexcept = default;
+Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
+
+Status Decompressor::decompress(ByteView in, MutableByteView out) {
+  TRY_DO(check_header(in, out.size()));
+  const size_t frame_size = ZSTD_findFrameCompressedSize(in.data(), in.size());
+  if (ZSTD_isError(frame_size)) return corrupt("the frame is cut short or malformed");
+  if (frame_size != in.size()) return corrupt("bytes follow the frame");
+  const size_t size = ZSTD_decompressDCtx(state_->context.get(), out.data(), out.size(), in.data(), in.size());
+  if (ZSTD_isError(size)) return corrupt(ZSTD_getErrorName(size));
+  if (size != out.size()) return corrupt("they are shorter than recorded");
+  return {};
+}
+
+bool looks_compressible(ByteView data) {
+  constexpr size_t slice_size_bytes = 256;
+  constexpr size_t slice_count = 16;
+  constexpr size_t sample_size = slice_size_bytes * slice_count;
+  if (data.size() < 4 * sample_size) return true;  // Cheaper to try than to ask.
+  std::array<std::array<uint16_t, 256>, 4> counts{};
+  const size_t stride = (data.size() - slice_size_bytes) / (slice_count - 1);
+  for (size_t slice = 0; slice < slice_count; ++slice) {
+    const uint8_t* const at = as_u8(data) + slice * stride;
+    for (size_t byte = 0; byte < slice_size_bytes; byte += 4)
+      for (size_t table = 0; table < 4; ++table) ++counts[table][at[byte + table]];
+  }
+  // The number of ordered pairs of equal bytes: for random bytes sample_size^2 / 256 on average, with a deviation of
+  // about sqrt(2 * pairs). Three quarters of a byte's information (1/64 instead of 1/256) is far beyond; a tenth more
+  // than random already is out of reach of chance and still not worth compressing.
+  uint64_t pairs = 0;
+  for (size_t value = 0; value < 256; ++value) {
+    const uint64_t count = uint64_t{counts[0][value]} + counts[1][value] + counts[2][value] + counts[3][value];
+    pairs += count * (count - (count > 0 ? 1 : 0));
+  }
+  constexpr uint64_t random_pairs = sample_size * (sample_size - 1) / 256;
+  return pairs > random_pairs + random_pairs / 10;
+}
+
+}  // namespace holdfast::codec
