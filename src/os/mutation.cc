@@ -138,7 +138,8 @@ Status arm_faults_from_environment() {
     count_file = new std::string(fault.substr(6));
     std::atexit(write_count);
   } else {
-    armed = new FaultObserver(TRY(parse_plan(fault)));
+    const FaultObserver::Plan plan = TRY(parse_plan(fault));
+    armed = new FaultObserver(plan);
   }
   set_mutation_observer(armed);
   return {};

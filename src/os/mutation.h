@@ -117,7 +117,8 @@ class RecordingObserver : public MutationObserver {
 
 // Obeys HOLDFAST_FAULT, by which a test drives the real program from outside; does nothing where it is unset:
 //   kill:N          exit with status 137 before the Nth mutation
-//   errno:N:NAME    the Nth mutation fails with EIO, ENOSPC, EDQUOT, EACCES, EROFS or EMFILE; errno:N+:NAME all from it on
+//   errno:N:NAME    the Nth mutation fails with EIO, ENOSPC, EDQUOT, EACCES, EROFS or EMFILE
+//   errno:N+:NAME   the Nth and all later ones fail
 //   count:FILE      the number of mutations is written to FILE when the process ends
 // `invalid` if it is none of these. Called once, by main.
 Status arm_faults_from_environment();

@@ -7,7 +7,7 @@
 
 #include "os/file.h"
 #include "os/mutation.h"
-#include "os/random.h"
+#include "os/testing.h"
 #include "store/conformance.h"
 
 namespace holdfast::store {
@@ -15,19 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder that is gone at the end of the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_(fs::temp_directory_path() / ("holdfast-store-" + os::random_name())) {}
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
+using os::TemporaryFolder;
 
 OpenedStore open_posix() {
   auto folder = std::make_shared<TemporaryFolder>();
@@ -45,11 +33,7 @@ Status put(ObjectStore& store, std::string_view key, std::string_view text) {
   return store.create(key, std::span(&part, 1));
 }
 
-class Observed {
- public:
-  explicit Observed(os::MutationObserver& observer) { os::set_mutation_observer(&observer); }
-  ~Observed() { os::set_mutation_observer(nullptr); }
-};
+using Observed = os::ObservedScope;
 
 std::vector<std::string> files_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -63,7 +47,6 @@ std::vector<std::string> files_in(const fs::path& folder) {
 
 TEST(PosixStore, a_folder_with_other_things_in_it_is_refused) {
   TemporaryFolder folder;
-  fs::create_directories(folder.path());
   std::ofstream(folder.path() + "/thesis.txt") << "years of work";
   const auto made = PosixStore::create_root(folder.path());
   ASSERT_FALSE(made.has_value());
@@ -73,8 +56,7 @@ TEST(PosixStore, a_folder_with_other_things_in_it_is_refused) {
 
 TEST(PosixStore, a_folder_that_is_no_store_is_not_found) {
   TemporaryFolder folder;
-  EXPECT_EQ(PosixStore::open(folder.path()).error().code(), ErrorCode::not_found);
-  fs::create_directories(folder.path());
+  EXPECT_EQ(PosixStore::open(folder.path("none")).error().code(), ErrorCode::not_found);
   EXPECT_EQ(PosixStore::open(folder.path()).error().code(), ErrorCode::not_found);
 }
 

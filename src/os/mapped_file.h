@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "os/fd.h"
+
+namespace holdfast::os {
+
+// A whole file in memory, read-only. Its pages belong to the page cache, not to our budget. The file must not shrink
+// while mapped, and a disk that fails to read ends the process (SIGBUS): for local state that can be made again, not
+// for vaults.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  static Result<MappedFile> open(PathArg path);
+  static Result<MappedFile> map(const Fd& fd);
+
+  // Valid as long as this object, wherever it is moved.
+  ByteView view() const { return view_; }
+  enum class Pattern { random, sequential };
+  // A hint; never fails.
+  void expect(Pattern pattern) const;
+
+ private:
+  explicit MappedFile(ByteView view) : view_(view) {}
+  ByteView view_;
+};
+
+// Makes a file piece by piece that becomes visible, under its name and whole, when it is sealed. One thread.
+class SealedFileWriter {
+ public:
+  // The file is written beside `path`, which may exist: sealing replaces it.
+  static Result<SealedFileWriter> create(const std::string& path);
+  // A file with no name in `folder`, gone when its mapping is.
+  static Result<SealedFileWriter> create_unnamed(const std::string& folder);
+  // Takes an unsealed file away.
+  ~SealedFileWriter();
+  SealedFileWriter(SealedFileWriter&& other) noexcept;
+  SealedFileWriter& operator=(SealedFileWriter&&) = delete;
+
+  Status append(ByteView bytes);
+  // Overwrites what was appended before (a header whose contents are known at the end).
+  // REQUIRES: offset_bytes + bytes.size() <= size_bytes().
+  Status rewrite(uint64_t offset_bytes, ByteView bytes);
+  uint64_t size_bytes() const { return flushed_bytes_ + gathered_.size(); }
+
+  enum class Durability { survives_power_cut, cache };
+  // After this the writer is spent.
+  Result<MappedFile> seal(Durability durability);
+
+ private:
+  SealedFileWriter(Fd fd, std::string temporary, std::string path);
+  Status flush();
+
+  Fd fd_;
+  std::string temporary_;  // Empty once sealed, or where there is no name.
+  std::string path_;
+  Bytes gathered_;
+  uint64_t flushed_bytes_ = 0;
+};
+
+}  // namespace holdfast::os

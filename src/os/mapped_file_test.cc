@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/mapped_file.h"
+
+#include <gtest/gtest.h>
+
+#include "os/file.h"
+#include "os/memory.h"
+#include "os/testing.h"
+
+namespace holdfast::os {
+namespace {
+
+using Durability = SealedFileWriter::Durability;
+
+TEST(MappedFile, shows_what_was_sealed) {
+  TemporaryFolder folder;
+  auto writer = SealedFileWriter::create(folder.path("f")).value();
+  std::string expected = "headHEAD";
+  ASSERT_TRUE(writer.append(as_bytes(expected)).has_value());
+  for (int piece = 0; piece < 300; ++piece) {
+    const std::string text(static_cast<size_t>(piece) * 100, static_cast<char>('a' + piece % 26));
+    ASSERT_TRUE(writer.append(as_bytes(text)).has_value());
+    expected += text;
+  }
+  const std::string large(3 << 20, 'L');
+  ASSERT_TRUE(writer.append(as_bytes(large)).has_value());
+  expected += large;
+  EXPECT_EQ(writer.size_bytes(), expected.size());
+  ASSERT_TRUE(writer.rewrite(4, as_bytes("tail")).has_value());
+  expected.replace(4, 4, "tail");
+  EXPECT_EQ(stat_at(at_cwd, folder.path("f")).error().code(), ErrorCode::not_found) << "invisible until sealed";
+  MappedFile mapped = writer.seal(Durability::survives_power_cut).value();
+  mapped.expect(MappedFile::Pattern::random);
+  EXPECT_TRUE(as_text(mapped.view()) == expected);
+  const MappedFile moved = std::move(mapped);
+  EXPECT_TRUE(mapped.view().empty());
+  EXPECT_TRUE(as_text(moved.view()) == expected);
+  EXPECT_TRUE(as_text(MappedFile::open(folder.path("f"))->view()) == expected);
+}
+
+TEST(MappedFile, sealing_replaces_and_older_mappings_stay) {
+  TemporaryFolder folder;
+  const auto make = [&](std::string_view text) {
+    auto writer = SealedFileWriter::create(folder.path("f")).value();
+    EXPECT_TRUE(writer.append(as_bytes(text)).has_value());
+    return writer.seal(Durability::cache).value();
+  };
+  const MappedFile first = make("first");
+  const MappedFile second = make("second");
+  EXPECT_EQ(as_text(first.view()), "first");
+  EXPECT_EQ(as_text(second.view()), "second");
+  EXPECT_EQ(list_directory_at(at_cwd, folder.path())->size(), 1u);
+}
+
+TEST(MappedFile, an_abandoned_file_is_taken_away) {
+  TemporaryFolder folder;
+  {
+    auto writer = SealedFileWriter::create(folder.path("f")).value();
+    ASSERT_TRUE(writer.append(as_bytes("x")).has_value());
+    EXPECT_EQ(list_directory_at(at_cwd, folder.path())->size(), 1u);
+  }
+  EXPECT_TRUE(list_directory_at(at_cwd, folder.path())->empty());
+}
+
+TEST(MappedFile, an_unnamed_file_is_never_seen) {
+  TemporaryFolder folder;
+  auto writer = SealedFileWriter::create_unnamed(folder.path()).value();
+  ASSERT_TRUE(writer.append(as_bytes("secret")).has_value());
+  EXPECT_TRUE(list_directory_at(at_cwd, folder.path())->empty());
+  EXPECT_EQ(as_text(writer.seal(Durability::cache)->view()), "secret");
+}
+
+TEST(MappedFile, an_empty_file_is_an_empty_view_and_a_folder_is_no_file) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_durably(folder.path("e"), {}, 0600, Existing::keep).has_value());
+  EXPECT_TRUE(MappedFile::open(folder.path("e"))->view().empty());
+  EXPECT_EQ(MappedFile::open(folder.path()).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(MappedFile::open(folder.path("none")).error().code(), ErrorCode::not_found);
+}
+
+TEST(Memory, usage_follows_what_is_touched) {
+  const MemoryUsage before = memory_usage().value();
+  const size_t size_bytes = 64 << 20;
+  Bytes bytes(size_bytes);
+  for (size_t at = 0; at < size_bytes; at += 4096) bytes[at] = std::byte{1};
+  const MemoryUsage after = memory_usage().value();
+  EXPECT_GE(after.anonymous_bytes, before.anonymous_bytes + size_bytes / 2);
+  EXPECT_GE(after.resident_bytes_peak, after.resident_bytes);
+  EXPECT_GE(after.resident_bytes_peak, size_bytes);
+}
+
+TEST(Memory, locking_a_page_works_or_says_that_it_may_not) {
+  Bytes secret(100);
+  const Status locked = lock_memory(secret);
+  if (!locked) {
+    EXPECT_TRUE(locked.error().code() == ErrorCode::no_space || locked.error().code() == ErrorCode::denied);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::os
