@@ -13,6 +13,7 @@
 #include "crypto/kdf.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
+#include "format/key_list.h"
 #include "store/object_store.h"
 #include "vault/names.h"
 
@@ -24,7 +25,7 @@
 // Argon2id, a recovery key, somebody's own private key): so the root key can be sealed anew without any passphrase.
 namespace holdfast::vault {
 
-// What opens a vault.
+// What opens a vault. Texts are taken as they are: callers normalise.
 struct Passphrase { crypto::SecretBytes text; };
 struct RecoveryKey { std::string text; };        // As printed by `vault create` or `key add --recovery`.
 struct PrivateKey { crypto::Secret32 key; };     // The half that belongs to a recipient public key.
@@ -41,8 +42,8 @@ struct EpochKeys {
 struct DomainKeys {
   DomainId domain = 0;
   std::string name;
-  crypto::Secret32 id_key;      // Stays over epochs.
-  crypto::Secret32 cutter_key;  // Stays over epochs.
+  crypto::Secret32 id_key;      // Stays over epochs. None for collectors.
+  crypto::Secret32 cutter_key;  // Stays over epochs. None for collectors.
   std::vector<EpochKeys> epochs;  // Ascending; the last is current. A removed holder's copy simply lacks later ones.
   const EpochKeys& current() const { return epochs.back(); }
   const EpochKeys* find(Epoch epoch) const;
@@ -53,11 +54,15 @@ struct Author {
   crypto::SigningPublicKey public_key;
   Role role = Role::agent;
   DomainId domain = 0;       // 0: every domain (owner, collector).
-  std::string name;
-  bool removed = false;      // Signs nothing any more; what it signed before `removed_at` numbers stays valid.
+  std::string name;          // Empty for those who may not know it.
+  bool removed = false;      // Signs nothing any more.
+  std::vector<format::LogPosition> last_records;  // If removed: where the logs it could write to ended then.
+
+  // Whether record `number` of the log of `log_domain`, signed by this author, counts.
+  bool counts(DomainId log_domain, uint64_t number) const;
 };
 
-enum class SlotKind : uint8_t { passphrase = 1, recovery = 2, recipient = 3, key_file = 4 };
+using SlotKind = format::SlotKind;
 struct Slot {
   uint32_t id = 0;
   SlotKind kind = SlotKind::passphrase;
@@ -66,12 +71,7 @@ struct Slot {
 };
 
 // Fixed at creation, the same for all who write. docs/format.md 3.4.
-struct VaultParameters {
-  uint32_t pack_size_bytes = 32u << 20;
-  uint32_t chunk_size_bytes_mean = 128u << 10;
-  uint32_t small_file_size_bytes_max = 64u << 10;
-  uint32_t bundle_size_bytes = 256u << 10;
-};
+using VaultParameters = format::KeyListParameters;
 
 // What a client remembers of a vault so that storage cannot show it another or an older one. Kept by the caller
 // between runs (os state folder); thread-compatible.
@@ -82,13 +82,15 @@ struct Pins {
 };
 
 struct CreateOptions {
-  std::optional<Credential> first_slot;  // Passphrase or recipient key; none: a key file is made and returned.
-  std::optional<crypto::PublicKey32> recipient;
+  std::optional<Credential> first_slot;          // Passphrase or private key.
+  std::optional<crypto::PublicKey32> recipient;  // A slot for somebody's key. Neither: a key file is made and returned.
   crypto::KdfParameters kdf;
   VaultParameters parameters;
   std::string author_name;               // Host name of the creator.
 };
 
+// Uses the store it was made with, which must outlive it. Thread-compatible: readers may share it while nobody changes
+// it. A change that meets somebody else's is made again on top of that; `busy` if that happens time and again.
 class Keyring {
  public:
   // Makes keys/…1, by which the store becomes a vault. `conflict` if there is one. Yields the keyring and, besides the
@@ -105,6 +107,8 @@ class Keyring {
   Keyring& operator=(Keyring&&) noexcept;
   ~Keyring();
 
+  // What to remember of the vault; after a change too.
+  Pins pins() const;
   const VaultId& vault_id() const;
   const VaultParameters& parameters() const;
   UnixTimeNs created() const;
@@ -128,15 +132,16 @@ class Keyring {
   Result<std::string> add_recovery_key(std::string name, Rng& rng, Clock& clock);  // Yields the text to keep safe.
   Result<uint32_t> add_recipient(const crypto::PublicKey32& key, std::string name, Rng& rng, Clock& clock);
   Result<crypto::SecretBytes> add_key_file(std::string name, Rng& rng, Clock& clock);  // Yields the file's content.
-  Status remove_slot(uint32_t id, Rng& rng, Clock& clock);  // `refused` for the last one.
+  // `refused` for the one that opened this keyring, and so for the last one: open the vault with another one first.
+  Status remove_slot(uint32_t id, Rng& rng, Clock& clock);
   Status rotate(Rng& rng, Clock& clock);                    // New epoch in every domain, new root key.
   struct AgentOptions {
     std::string name;
     std::optional<DomainId> share_domain;  // None: a domain of its own.
     Role role = Role::agent;               // Or collector.
   };
-  // Yields the content of the credential file that the agent's machine gets: vault id, domain, signing seed, public
-  // data key, metadata, id and cutter keys. Text, one line a field.
+  // Yields the content of the credential file that the agent's machine gets. It holds no key of the domain: the key
+  // list grants those, sealed to a key in the credential, so that they follow the epochs until the agent is removed.
   Result<crypto::SecretBytes> add_agent(const AgentOptions& options, Rng& rng, Clock& clock);
   Status remove_agent(const AuthorId& id, Rng& rng, Clock& clock);
 

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vault/key_list_store.h"
+
+#include <algorithm>
+
+namespace holdfast::vault {
+
+namespace {
+
+// More lists than anybody writes between two visits; a longer walk is refused before it begins.
+constexpr uint64_t unseen_lists_max = 100'000;
+
+constexpr uint64_t stored_size_bytes_max = format::key_list_size_bytes_max + crypto::signature_size_bytes;
+
+Error refused_list(uint64_t number, std::string_view why) {
+  return Error(ErrorCode::corrupt, "key list " + std::to_string(number) + " " + std::string(why));
+}
+
+Result<uint64_t> find_newest(store::ObjectStore& store) {
+  uint64_t newest = 0;
+  TRY_DO(store.list(key_list_prefix(), "", [&](const store::ObjectInfo& object) -> Status {
+    const auto number = parse_numbered_key(object.key);
+    const bool is_list = number && object.key == key_list_key(*number);  // Strays are nobody's lists.
+    if (is_list) newest = std::max(newest, *number);
+    return {};
+  }));
+  if (newest == 0)
+    return Error(ErrorCode::not_found, store.describe() + " holds no vault")
+        .with_hint("Make one with: holdfast vault create.");
+  return newest;
+}
+
+Result<SignedKeyList> read_key_list(store::ObjectStore& store, uint64_t number) {
+  const std::string key = key_list_key(number);
+  const store::ObjectInfo info = TRY(store.stat(key));
+  if (info.size_bytes > stored_size_bytes_max) return refused_list(number, "is larger than 16 MiB");
+  Bytes bytes = TRY(store.get(key, std::nullopt));
+  SignedKeyList list = TRY(check_key_list(std::move(bytes)).during(key));
+  if (list.header.number != number) return refused_list(number, "is another one, copied");
+  return list;
+}
+
+// Reads every list between the pinned one and `newest` and follows the hashes.
+Status check_links(store::ObjectStore& store, const Pins& pins, const SignedKeyList& newest) {
+  if (newest.header.number - pins.key_list_number > unseen_lists_max)
+    return refused_list(newest.header.number, "is too far from the last one seen");
+  ObjectId before = pins.key_list_hash;
+  for (uint64_t number = pins.key_list_number + 1; number < newest.header.number; ++number) {
+    auto list = read_key_list(store, number);
+    if (!list && list.error().code() == ErrorCode::not_found) return refused_list(number, "is missing");
+    if (!list) return std::move(list).error();
+    if (list->vault != newest.vault) return refused_list(number, "belongs to another vault");
+    if (list->header.previous != before) return refused_list(number, "does not follow from the last one seen");
+    before = list->hash;
+  }
+  if (newest.header.previous != before)
+    return refused_list(newest.header.number, "does not follow from the last one seen");
+  return {};
+}
+
+Status check_against_pins(store::ObjectStore& store, const Pins& pins, const SignedKeyList& newest) {
+  const uint64_t number = newest.header.number;
+  if (pins.vault && *pins.vault != newest.vault)
+    return refused_list(number, "belongs to vault " + to_hex(newest.vault) + " and not to " + to_hex(*pins.vault))
+        .with_hint("Somebody put another vault in its place, or this is not the store you mean.");
+  if (pins.key_list_number == 0) return {};
+  if (number < pins.key_list_number)
+    return refused_list(number, "is older than " + std::to_string(pins.key_list_number) + ", which was seen before")
+        .with_hint("The store was rolled back. Do not write to it before you know why.");
+  if (number > pins.key_list_number) return check_links(store, pins, newest);
+  if (newest.hash != pins.key_list_hash)
+    return refused_list(number, "differs from the one seen under that number")
+        .with_hint("The store shows different histories to different clients. Do not write to it before you know why.");
+  return {};
+}
+
+}  // namespace
+
+Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const Pins& pins) {
+  const uint64_t number = TRY(find_newest(store));
+  SignedKeyList list = TRY(read_key_list(store, number));
+  TRY_DO(check_against_pins(store, pins, list));
+  return list;
+}
+
+Status create_key_list(store::ObjectStore& store, uint64_t number, ByteView bytes) {
+  const std::string key = key_list_key(number);
+  const std::array<ByteView, 1> parts{bytes};
+  Status created = store.create(key, parts);
+  if (created || created.error().code() != ErrorCode::io) return created;
+  // The outcome is unknown: it is stored if our very bytes are there.
+  const auto stored = store.get(key, std::nullopt);
+  if (!stored) return created;
+  if (equal(*stored, bytes)) return {};
+  return Error(ErrorCode::conflict, key + " exists");
+}
+
+Result<std::vector<format::LogPosition>> read_log_ends(store::ObjectStore& store,
+                                                       std::span<const DomainId> domains) {
+  std::vector<format::LogPosition> ends;
+  for (const DomainId domain : domains) {
+    uint64_t last = 0;
+    TRY_DO(store.list(log_prefix(domain), "", [&](const store::ObjectInfo& object) -> Status {
+      const auto number = parse_numbered_key(object.key);
+      if (number && object.key == log_key(domain, *number)) last = std::max(last, *number);
+      return {};
+    }));
+    if (last > 0) ends.push_back({domain, last});
+  }
+  return ends;
+}
+
+}  // namespace holdfast::vault
