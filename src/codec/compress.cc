@@ -18,6 +18,18 @@ namespace {
 
 constexpr uint64_t window_size_bytes_max = uint64_t{1} << 27;
 
+// Level 3 with smaller tables, which stay in the nearest caches, and shorter matches. On blocks of 128, 256 and 512 KiB
+// of /usr (one core of a Zen 4): 0.8% smaller than stock at equal speed, 0.6% larger at 17% more, and 0.5% larger at
+// 20% more; on source text the same size within 0.9%, at equal speed.
+constexpr int tuned_level = 3;
+constexpr size_t tuned_size_bytes_min = 16 * 1024 + 1;  // Below, zstd's own tables are as small.
+constexpr uint32_t tuning_version = 1;
+constexpr struct {
+  ZSTD_cParameter parameter;
+  int value;
+} tuned_parameters[] = {
+    {ZSTD_c_strategy, ZSTD_dfast}, {ZSTD_c_hashLog, 15}, {ZSTD_c_chainLog, 14}, {ZSTD_c_minMatch, 4}};
+
 struct FreeCCtx {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
@@ -59,26 +71,41 @@ Status check_header(ByteView in, size_t size_bytes) {
 
 int level_of(Effort effort) {
   switch (effort) {
-    case Effort::fast: return -1;
-    case Effort::auto_: return 1;
-    case Effort::better: return 3;
-    case Effort::max: return 19;
+    case Effort::fast: return 1;
+    case Effort::auto_: return tuned_level;
+    case Effort::better: return 6;
+    case Effort::max: return 15;
   }
-  return 1;
+  return tuned_level;
 }
+
+uint32_t encoder_version() { return ZSTD_versionNumber() * 16 + tuning_version; }
 
 size_t compressed_size_bytes_max(size_t size_bytes) { return ZSTD_compressBound(size_bytes); }
 
 struct Compressor::State {
   std::unique_ptr<ZSTD_CCtx, FreeCCtx> context;
   int level = level_min - 1;  // None yet.
+  bool tuned = false;
+
+  void set(ZSTD_cParameter parameter, int value) {
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), parameter, value)));
+  }
+  void set_level(int wanted, bool wants_tuning) {
+    if (wanted != level) set(ZSTD_c_compressionLevel, wanted);
+    level = wanted;
+    if (wants_tuning == tuned) return;
+    // Zero gives a parameter back to the level.
+    for (const auto& [parameter, value] : tuned_parameters) set(parameter, wants_tuning ? value : 0);
+    tuned = wants_tuning;
+  }
 };
 
 Compressor::Compressor() : state_(std::make_unique<State>()) {
   state_->context.reset(ZSTD_createCCtx());
   if (state_->context == nullptr) throw std::bad_alloc();
   for (const ZSTD_cParameter flag : {ZSTD_c_contentSizeFlag, ZSTD_c_checksumFlag, ZSTD_c_dictIDFlag})
-    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(state_->context.get(), flag, 0)));
+    state_->set(flag, 0);
 }
 Compressor::~Compressor() = default;
 Compressor::Compressor(Compressor&&) noexcept = default;
@@ -86,12 +113,8 @@ Compressor& Compressor::operator=(Compressor&&) noexcept = default;
 
 Result<size_t> Compressor::compress(ByteView in, MutableByteView out, int level) {
   CHECK(level >= level_min && level <= level_max);
-  ZSTD_CCtx* const context = state_->context.get();
-  if (level != state_->level) {
-    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)));
-    state_->level = level;
-  }
-  const size_t size = ZSTD_compress2(context, out.data(), out.size(), in.data(), in.size());
+  state_->set_level(level, level == tuned_level && in.size() >= tuned_size_bytes_min);
+  const size_t size = ZSTD_compress2(state_->context.get(), out.data(), out.size(), in.data(), in.size());
   if (!ZSTD_isError(size)) return size;
   if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return size_t{0};
   return Error(ErrorCode::internal, std::string("compression: ") + ZSTD_getErrorName(size));
@@ -132,9 +155,8 @@ bool looks_compressible(ByteView data) {
     for (size_t byte = 0; byte < slice_size_bytes; byte += 4)
       for (size_t table = 0; table < 4; ++table) ++counts[table][at[byte + table]];
   }
-  // The number of ordered pairs of equal bytes: for random bytes sample_size^2 / 256 on average, with a deviation of
-  // about sqrt(2 * pairs). Three quarters of a byte's information (1/64 instead of 1/256) is far beyond; a tenth more
-  // than random already is out of reach of chance and still not worth compressing.
+  // The number of ordered pairs of equal bytes. Random bytes have 65,520 on average with a deviation of 362, so a tenth
+  // more is out of reach of chance; what saves 1% by its byte counts alone has at least that.
   uint64_t pairs = 0;
   for (size_t value = 0; value < 256; ++value) {
     const uint64_t count = uint64_t{counts[0][value]} + counts[1][value] + counts[2][value] + counts[3][value];

@@ -14,8 +14,12 @@ namespace holdfast::codec {
 enum class Effort : uint8_t { fast, auto_, better, max };
 int level_of(Effort effort);
 
+// Levels are zstd's, but 3 has settings of our own beyond 16 KiB (see compress.cc).
 inline constexpr int level_min = -7;
 inline constexpr int level_max = 22;
+
+// Changes whenever the same input at the same level may give other bytes: the version of zstd and that of our settings.
+uint32_t encoder_version();
 
 // Large enough for any output of compress().
 size_t compressed_size_bytes_max(size_t size_bytes);

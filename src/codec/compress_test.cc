@@ -14,7 +14,8 @@ namespace {
 using crypto::SeededRng;
 
 Bytes text_like(SeededRng& rng, size_t size_bytes) {
-  constexpr std::string_view words[] = {"int ", "return ", "struct ", "static ", "(", ");\n", "holdfast", "0x", "\t", " = "};
+  constexpr std::string_view words[] = {"int ", "return ", "struct ", "static ", "(",
+                                        ");\n", "holdfast", "0x",      "\t",     " = "};
   Bytes out;
   while (out.size() < size_bytes) {
     const ByteView word = as_bytes(words[rng.below(std::size(words))]);
@@ -66,9 +67,14 @@ TEST(Compressor, output_depends_on_input_and_level_only_not_on_what_went_before)
   const Bytes first = text_like(rng, 100000), second = text_like(rng, 50000);
   Compressor compressor;
   Bytes out(compressed_size_bytes_max(first.size()));
-  ASSERT_TRUE(compressor.compress(second, out, 3));
-  const size_t size = *compressor.compress(first, out, 1);
-  EXPECT_TRUE(equal(ByteView(out).first(size), compressed(first, 1)));
+  // Level 3 has other settings beyond 16 KiB, which must not stick.
+  for (const int level : {1, 3, 6})
+    for (const size_t size_bytes : {size_t{1000}, size_t{16384}, size_t{16385}, size_t{100000}}) {
+      ASSERT_TRUE(compressor.compress(second, out, 3));
+      const ByteView in = ByteView(first).first(size_bytes);
+      const size_t size = *compressor.compress(in, out, level);
+      EXPECT_TRUE(equal(ByteView(out).first(size), compressed(in, level))) << "level " << level;
+    }
 }
 
 TEST(Compressor, says_zero_when_the_result_does_not_fit_and_goes_on) {

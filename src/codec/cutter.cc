@@ -21,9 +21,10 @@ FindMinimum function_of(Kernel kernel) {
     case Kernel::sse41: return find_minimum_sse41;
     case Kernel::avx2: return find_minimum_avx2;
     case Kernel::avx512: return find_minimum_avx512;
-    case Kernel::scalar: break;
+    default: break;
   }
 #endif
+  if (kernel == Kernel::vector128) return find_minimum_vector128;
   CHECK(kernel == Kernel::scalar);
   return find_minimum_scalar;
 }
@@ -41,6 +42,7 @@ CutterKey CutterKey::derive(const crypto::Secret32& secret) {
 std::string_view to_string(Kernel kernel) {
   switch (kernel) {
     case Kernel::scalar: return "scalar";
+    case Kernel::vector128: return "vector128";
     case Kernel::sse41: return "sse4.1";
     case Kernel::avx2: return "avx2";
     case Kernel::avx512: return "avx512";
@@ -54,15 +56,16 @@ bool kernel_available(Kernel kernel) {
     case Kernel::sse41: return __builtin_cpu_supports("sse4.1") != 0;
     case Kernel::avx2: return __builtin_cpu_supports("avx2") != 0;
     case Kernel::avx512: return __builtin_cpu_supports("avx512f") != 0;
-    case Kernel::scalar: break;
+    default: break;
   }
 #endif
-  return kernel == Kernel::scalar;
+  return kernel == Kernel::scalar || kernel == Kernel::vector128;
 }
 
 Kernel best_kernel() {
   static const Kernel best = [] {
-    for (const Kernel kernel : {Kernel::avx512, Kernel::avx2, Kernel::sse41})
+    // AVX-512 gains nothing where it was measured (loads and multipliers are the limit) and slows older machines down.
+    for (const Kernel kernel : {Kernel::avx2, Kernel::avx512, Kernel::sse41, Kernel::vector128})
       if (kernel_available(kernel)) return kernel;
     return Kernel::scalar;
   }();

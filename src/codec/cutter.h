@@ -31,10 +31,12 @@ struct CutterSizes {
   }
 };
 
-enum class Kernel : uint8_t { scalar, sse41, avx2, avx512 };
-inline constexpr Kernel all_kernels[] = {Kernel::scalar, Kernel::sse41, Kernel::avx2, Kernel::avx512};
+// vector128 uses the compiler's own vectors: NEON on ARM, SSE2 on the oldest x86-64.
+enum class Kernel : uint8_t { scalar, vector128, sse41, avx2, avx512 };
+inline constexpr Kernel all_kernels[] = {Kernel::scalar, Kernel::vector128, Kernel::sse41, Kernel::avx2,
+                                         Kernel::avx512};
 std::string_view to_string(Kernel kernel);
-// Whether it was built and this machine runs it. The scalar one always is.
+// Whether it was built and this machine runs it. The first two always are.
 bool kernel_available(Kernel kernel);
 // The fastest available.
 Kernel best_kernel();

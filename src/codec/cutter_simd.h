@@ -9,8 +9,8 @@
 // internal linkage. Two passes, since keeping indexes beside minima would double the work of the first: the first
 // finds the least hash and the block where it appears first, the second finds its place in that block.
 //
-// `Ops` has: Vector, lanes, load(p), splat(x), hash(low, high, key vectors), min(a, b), any_below(a, b) unsigned, and
-// equal_mask(a, b) with one bit or more a lane.
+// `Ops` has: Vector of `lanes` 32-bit words, load (unaligned), splat, bit_xor, mul, add, min (unsigned), any_below,
+// least_lane, and equal_mask, which is 0 where no lane is equal.
 namespace holdfast::codec {
 namespace {
 
@@ -31,7 +31,11 @@ struct Search {
   KeyWords key;
 
   explicit Search(const KeyWords& words)
-      : a(Ops::splat(words.a)), k1(Ops::splat(words.k1)), b(Ops::splat(words.b)), k2(Ops::splat(words.k2)), key(words) {}
+      : a(Ops::splat(words.a)),
+        k1(Ops::splat(words.k1)),
+        b(Ops::splat(words.b)),
+        k2(Ops::splat(words.k2)),
+        key(words) {}
 
   static uint32_t word(const uint8_t* at) {
     uint32_t value;

@@ -58,8 +58,9 @@ std::vector<size_t> cut_all(const Cutter& cutter, ByteView data) {
   return ends;
 }
 
-TEST(Cutter, the_scalar_kernel_is_always_there_and_the_best_is_available) {
+TEST(Cutter, the_plain_kernels_are_always_there_and_the_best_is_available) {
   EXPECT_TRUE(kernel_available(Kernel::scalar));
+  EXPECT_TRUE(kernel_available(Kernel::vector128));
   EXPECT_TRUE(kernel_available(best_kernel()));
 }
 
@@ -87,7 +88,8 @@ TEST(Cutter, kernels_agree_across_blocks_of_their_search) {
 TEST(Cutter, kernels_agree_on_data_that_repeats) {
   SeededRng rng(4);
   const CutterSizes sizes = CutterSizes::around(5000);
-  for (const size_t period : {1, 2, 3, 4, 5, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 100, 127, 128, 256, 1000, 2048, 4096}) {
+  for (const size_t period : {1,  2,  3,  4,  5,  7,   8,   15,  16,  31,   32,
+                              33, 63, 64, 65, 100, 127, 128, 256, 1000, 2048, 4096}) {
     const Bytes pattern = rng.bytes(period);
     Bytes data(sizes.max_bytes + 50);
     for (size_t at = 0; at < data.size(); ++at) data[at] = pattern[at % period];
@@ -141,8 +143,8 @@ TEST(Cutter, kernels_agree_under_odd_keys_and_low_entropy) {
     const CutterKey key{static_cast<uint32_t>(rng.next()) | 1, round % 3 == 0 ? 0 : static_cast<uint32_t>(rng.next()),
                         round % 5 == 0 ? 1 : static_cast<uint32_t>(rng.next()) | 1, static_cast<uint32_t>(rng.next())};
     Bytes data = rng.bytes(1 + rng.below(9000));
-    const auto mask = static_cast<std::byte>(round % 4 == 0 ? 0x01 : round % 4 == 1 ? 0x80 : round % 4 == 2 ? 0x0f : 0xff);
-    for (std::byte& byte : data) byte &= mask;
+    constexpr std::byte masks[] = {std::byte{0x01}, std::byte{0x80}, std::byte{0x0f}, std::byte{0xff}};
+    for (std::byte& byte : data) byte &= masks[round % 4];
     const size_t min = 8 + rng.below(3000);
     expect_all_agree(key, {min, min, min + rng.below(5000)}, data, "seed 6, round " + std::to_string(round));
   }

@@ -25,7 +25,8 @@ TEST(Kdf, agrees_with_another_implementation) {
   const Bytes salt = to_bytes("sixteen bytes ok");
   Secret32 expected;
   ASSERT_EQ(crypto_pwhash_argon2id(as_u8(MutableByteView(expected.mutable_view())), 32, passphrase.data(),
-                                   passphrase.size(), as_u8(salt), 2, 1024 * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13),
+                                   passphrase.size(), as_u8(salt), 2, 1024 * 1024,
+                                   crypto_pwhash_argon2id_ALG_ARGON2ID13),
             0);
   const auto key =
       stretch_passphrase({as_bytes(passphrase), salt, {}, {}}, {.memory_kib = 1024, .iterations = 2, .lanes = 1});

@@ -38,8 +38,9 @@ Signature SigningKey::sign(std::string_view context, ByteView message) const {
   const Bytes bytes = framed(context, message);
   // libsodium's form of a secret key: the seed, then the public key.
   SecretBytes expanded(crypto_sign_ed25519_SECRETKEYBYTES);
-  std::memcpy(expanded.mutable_view().data(), seed_.view().data(), Secret32::size_bytes);
-  std::memcpy(expanded.mutable_view().data() + Secret32::size_bytes, public_key_.value.data(), SigningPublicKey::size_bytes);
+  const MutableByteView halves = expanded.mutable_view();
+  std::memcpy(halves.data(), seed_.view().data(), Secret32::size_bytes);
+  std::memcpy(halves.data() + Secret32::size_bytes, public_key_.value.data(), SigningPublicKey::size_bytes);
   Signature signature;
   CHECK(crypto_sign_ed25519_detached(as_u8(MutableByteView(signature)), nullptr, as_u8(bytes), bytes.size(),
                                      as_u8(expanded.view())) == 0);
