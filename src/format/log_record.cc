@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/log_record.h"
+
+#include "base/byte_io.h"
+
+namespace holdfast::format {
+
+namespace {
+
+constexpr uint8_t log_version = 1;
+
+template <size_t N>
+void take(ByteReader& in, std::array<std::byte, N>& out) {
+  const ByteView bytes = in.raw(N);
+  if (bytes.size() == N) std::memcpy(out.data(), bytes.data(), N);
+}
+std::string take_text(ByteReader& in) { return std::string(as_text(in.string())); }
+
+// Reads a counted list whose items take at least `item_size_bytes_min` each, so that a count cannot outgrow its bytes.
+template <class Item, class Read>
+Result<std::vector<Item>> take_list(ByteReader& in, size_t item_size_bytes_min, Read read) {
+  const uint64_t count = in.varint();
+  if (count > in.remaining() / item_size_bytes_min) {
+    return Error(ErrorCode::corrupt, "log record: more items than bytes");
+  }
+  std::vector<Item> items(static_cast<size_t>(count));
+  for (Item& item : items) read(item);
+  return items;
+}
+
+}  // namespace
+
+Bytes encode_log_envelope(const LogEnvelope& envelope) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.raw(as_bytes("HFlog"));
+  out.u8(log_version);
+  out.raw(envelope.vault.view());
+  out.fixed(envelope.domain);
+  out.fixed(envelope.number);
+  out.raw(envelope.previous.view());
+  out.u8(static_cast<uint8_t>(envelope.kind));
+  out.raw(envelope.author);
+  out.fixed(envelope.epoch);
+  out.fixed(static_cast<uint64_t>(envelope.time));
+  out.string(envelope.sealed_body);
+  return bytes;
+}
+
+Result<LogEnvelope> decode_log_envelope(ByteView signed_bytes) {
+  ByteReader in(signed_bytes);
+  if (as_text(in.raw(5)) != "HFlog" || in.u8() != log_version) {
+    return Error(ErrorCode::corrupt, "log record: not a log record of this version");
+  }
+  LogEnvelope envelope;
+  take(in, envelope.vault.value);
+  envelope.domain = in.fixed<uint32_t>();
+  envelope.number = in.fixed<uint64_t>();
+  take(in, envelope.previous.value);
+  const uint8_t kind = in.u8();
+  take(in, envelope.author);
+  envelope.epoch = in.fixed<uint32_t>();
+  envelope.time = static_cast<UnixTimeNs>(in.fixed<uint64_t>());
+  envelope.sealed_body = to_bytes(in.string());
+  TRY_DO(in.finish("log record"));
+  if (kind < 1 || kind > 6) return Error(ErrorCode::corrupt, "log record: unknown kind");
+  envelope.kind = static_cast<LogKind>(kind);
+  return envelope;
+}
+
+Bytes encode(const SessionBody& body) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.raw(body.session);
+  out.string(body.host);
+  out.string(body.purpose);
+  return bytes;
+}
+Result<SessionBody> decode_session_body(ByteView bytes) {
+  ByteReader in(bytes);
+  SessionBody body;
+  take(in, body.session);
+  body.host = take_text(in);
+  body.purpose = take_text(in);
+  TRY_DO(in.finish("session record"));
+  return body;
+}
+
+Bytes encode(const EndBody& body) { return to_bytes(ByteView(body.session)); }
+Result<EndBody> decode_end_body(ByteView bytes) {
+  ByteReader in(bytes);
+  EndBody body;
+  take(in, body.session);
+  TRY_DO(in.finish("end record"));
+  return body;
+}
+
+Bytes encode(const FenceBody& body) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.varint(body.sessions.size());
+  for (const SessionId& session : body.sessions) out.raw(session);
+  return bytes;
+}
+Result<FenceBody> decode_fence_body(ByteView bytes) {
+  ByteReader in(bytes);
+  FenceBody body;
+  body.sessions = TRY(take_list<SessionId>(in, 16, [&](SessionId& session) { take(in, session); }));
+  TRY_DO(in.finish("fence record"));
+  return body;
+}
+
+Bytes encode(const ForgetBody& body) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.varint(body.points.size());
+  for (const ObjectId& point : body.points) out.raw(point.view());
+  return bytes;
+}
+Result<ForgetBody> decode_forget_body(ByteView bytes) {
+  ByteReader in(bytes);
+  ForgetBody body;
+  body.points = TRY(take_list<ObjectId>(in, 32, [&](ObjectId& point) { take(in, point.value); }));
+  TRY_DO(in.finish("forget record"));
+  return body;
+}
+
+Bytes encode(const AnnotateBody& body) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.raw(body.point.view());
+  out.varint(body.tags.size());
+  for (const std::string& tag : body.tags) out.string(tag);
+  return bytes;
+}
+Result<AnnotateBody> decode_annotate_body(ByteView bytes) {
+  ByteReader in(bytes);
+  AnnotateBody body;
+  take(in, body.point.value);
+  body.tags = TRY(take_list<std::string>(in, 1, [&](std::string& tag) { tag = take_text(in); }));
+  TRY_DO(in.finish("annotate record"));
+  return body;
+}
+
+}  // namespace holdfast::format

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/backup.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/check.h"
+
+namespace holdfast::job {
+
+namespace {
+
+constexpr size_t skip_reason_size_bytes_max = 1024;
+
+// Calls thaw() on every way out.
+class ThawGuard {
+ public:
+  explicit ThawGuard(source::Source& source) : source_(source) {}
+  ~ThawGuard() { source_.thaw(); }
+  ThawGuard(const ThawGuard&) = delete;
+  ThawGuard& operator=(const ThawGuard&) = delete;
+
+ private:
+  source::Source& source_;
+};
+
+// The parent's scan state, read from its tree. Look-ups come from several listing threads.
+class TreeState : public source::PreviousState {
+ public:
+  TreeState(vault::Vault::Domain& domain, const tree::Root& root) : nodes_(domain), root_(root) {}
+  Result<std::optional<Bytes>> get(ByteView key) override {
+    const MutexLock lock(mutex_);
+    return tree::look_up(nodes_, root_, key);
+  }
+  Status for_range(ByteView from, ByteView to,
+                   const std::function<Status(ByteView key, ByteView value)>& visit) override {
+    const MutexLock lock(mutex_);
+    return tree::for_range(nodes_, root_, from, to,
+                           [&](const tree::EntryView& entry) { return visit(entry.key, entry.value); });
+  }
+
+ private:
+  Mutex mutex_;
+  VaultNodes nodes_;
+  const tree::Root root_;
+};
+
+// Feeds a scan into the pipeline and keeps the scan state beside it.
+class PipelineSink : public source::ScanSink {
+ public:
+  PipelineSink(BackupPipeline& pipeline, tree::Editor& state, std::stop_token stop)
+      : pipeline_(pipeline), state_(state), stop_(std::move(stop)) {}
+  Status put(source::Item item) override {
+    TRY_DO(check_stop());
+    return pipeline_.put(std::move(item));
+  }
+  Status remove(ByteView key) override { return pipeline_.remove(key); }
+  Status remove_range(ByteView from, ByteView to) override { return pipeline_.remove_range(from, to); }
+  Status unchanged(uint64_t entry_count, uint64_t size_bytes) override {
+    pipeline_.count_unchanged(entry_count, size_bytes);
+    return check_stop();
+  }
+  Status skip(source::Skip skip) override {
+    pipeline_.skip(std::move(skip));
+    return {};
+  }
+  Status put_state(ByteView key, ByteView value) override { return state_.put(key, value); }
+  Status remove_state_range(ByteView from, ByteView to) override { return state_.remove_range(from, to); }
+
+ private:
+  Status check_stop() const {
+    if (!stop_.stop_requested()) return {};
+    return Error(ErrorCode::cancelled, "the backup was stopped");
+  }
+  BackupPipeline& pipeline_;
+  tree::Editor& state_;
+  std::stop_token stop_;
+};
+
+std::optional<vault::PointInfo> find_parent(const vault::DomainLog& log, const source::Description& description,
+                                            const BackupRequest& request) {
+  if (request.ignore_parent) return std::nullopt;
+  const vault::PointInfo* newest = nullptr;
+  for (const auto& [id, point] : log.points()) {
+    if (request.parent) {
+      if (id == *request.parent) return point;
+      continue;
+    }
+    const format::RecoveryPoint& about = point.point;
+    if (about.host != request.host || about.kind != description.kind || about.roots != description.roots) continue;
+    if (newest == nullptr || newest->number < point.number) newest = &point;
+  }
+  return newest == nullptr ? std::nullopt : std::optional(*newest);
+}
+
+Bytes skipped_key(ByteView key) {
+  Bytes state_key{skipped_key_prefix};
+  state_key.insert(state_key.end(), key.begin(), key.end());
+  return state_key;
+}
+
+Result<std::set<Bytes>> read_skipped(source::PreviousState& state) {
+  std::set<Bytes> keys;
+  const Bytes from{skipped_key_prefix};
+  const Bytes to{static_cast<std::byte>(static_cast<int>(skipped_key_prefix) + 1)};
+  TRY_DO(state.for_range(from, to, [&](ByteView key, ByteView) -> Status {
+    keys.insert(to_bytes(key.subspan(1)));
+    return {};
+  }));
+  return keys;
+}
+
+// Replaces what the state remembers of skips. The editor wants ascending keys, so old and new are merged.
+Status write_skipped(tree::Editor& state, const std::set<Bytes>& before, const std::map<Bytes, SkippedItem>& now) {
+  auto old_key = before.begin();
+  auto item = now.begin();
+  while (old_key != before.end() || item != now.end()) {
+    const bool take_old = item == now.end() || (old_key != before.end() && compare(*old_key, item->first) < 0);
+    if (take_old) {
+      TRY_DO(state.remove(skipped_key(*old_key)));
+      ++old_key;
+      continue;
+    }
+    if (old_key != before.end() && *old_key == item->first) ++old_key;
+    const std::string& reason = item->second.error.message();
+    TRY_DO(state.put(skipped_key(item->first),
+                     as_bytes(std::string_view(reason).substr(0, skip_reason_size_bytes_max))));
+    ++item;
+  }
+  return {};
+}
+
+PipelineOptions pipeline_options(const vault::Vault& vault, const source::Description& description,
+                                 const BackupRequest& request) {
+  const vault::VaultParameters& parameters = vault.keyring().parameters();
+  PipelineOptions options;
+  options.worker_count =
+      request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());
+  options.limits = {.small_size_bytes_max = parameters.small_file_size_bytes_max,
+                    .bundle_size_bytes = parameters.bundle_size_bytes,
+                    .chunk_size_bytes_mean = parameters.chunk_size_bytes_mean};
+  options.chunking = description.chunking;
+  options.block_size_bytes = description.block_size_bytes;
+  options.entry_kind = description.entry_kind;
+  return options;
+}
+
+format::RecoveryPoint describe_point(const source::Description& description, const BackupRequest& request,
+                                     UnixTimeNs now) {
+  format::RecoveryPoint point;
+  point.kind = description.kind;
+  point.entry_kind = static_cast<uint8_t>(description.entry_kind);
+  point.host = request.host;
+  point.user = request.user;
+  point.roots = description.roots;
+  point.tags = request.tags;
+  std::sort(point.tags.begin(), point.tags.end());
+  point.tags.erase(std::unique(point.tags.begin(), point.tags.end()), point.tags.end());
+  point.description = request.description;
+  point.begun = request.time.value_or(now);
+  point.program_version = request.program_version;
+  return point;
+}
+
+void fill_counts(format::RecoveryPoint& point, const BackupCounts& counts) {
+  point.size_bytes = counts.size_bytes;
+  point.read_bytes = counts.read_bytes;
+  point.new_count = counts.new_count;
+  point.changed_count = counts.changed_count;
+  point.unchanged_count = counts.unchanged_count;
+  point.removed_count = counts.removed_count;
+  point.skipped_count = counts.skipped_count;
+}
+
+}  // namespace
+
+Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
+                                Observer& observer) {
+  vault::Vault::Domain& domain = *TRY(vault.home());
+  auto session = TRY(vault::Session::begin(
+      vault, domain,
+      {.host = request.host, .purpose = "backup", .compression_level = request.compression_level}));
+  const source::Description description = source.describe();
+  const auto parent = find_parent(domain.log(), description, request);
+  format::RecoveryPoint point = describe_point(description, request, vault.clock().now());
+  if (parent) point.parent = parent->id;
+
+  TRY_DO(source.freeze());
+  // Beyond this point the source is thawed whatever happens.
+  BackupReport report;
+  {
+    const ThawGuard thaw(source);
+    std::optional<TreeState> previous;
+    if (parent) previous.emplace(domain, to_root(parent->point.state));
+    std::set<Bytes> retry;
+    if (previous) retry = TRY(read_skipped(*previous));
+
+    vault::Session::Worker state_worker(*session);
+    VaultNodes state_nodes(domain, &state_worker);
+    tree::Editor state(state_nodes, tree_config(domain), parent ? to_root(parent->point.state) : tree::Root{});
+    BackupPipeline pipeline(domain, *session, pipeline_options(vault, description, request),
+                            parent ? to_root(parent->point.entries) : tree::Root{}, observer);
+    PipelineSink sink(pipeline, state, request.stop);
+    Status scanned = source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop},
+                                 sink);
+    if (!scanned) {
+      // Whatever the workers met first is the cause; what they stored is kept for the next run.
+      pipeline.abandon();
+      session->end().ignore("the scan's error is the one to report");
+      return std::move(scanned.error());
+    }
+    const tree::Root entries = TRY(pipeline.finish());
+    TRY_DO(write_skipped(state, retry, pipeline.skipped()));
+    point.entries = to_reference(entries);
+    point.state = to_reference(TRY(state.finish()));
+    point.entry_count = entries.entry_count;
+    report.counts = pipeline.counts();
+    for (const auto& [key, item] : pipeline.skipped()) report.skipped.push_back(item);
+    TRY_DO(source.finish());
+  }
+  // Beyond this point nothing is read any more. Packs, then index, then the record that makes it a recovery point.
+  fill_counts(point, report.counts);
+  report.point = TRY(session->commit(std::move(point)));
+  return report;
+}
+
+namespace {
+
+// Counts what a backup would do.
+class CountingSink : public source::ScanSink {
+ public:
+  CountingSink(BackupReport& report, Observer& observer) : report_(report), observer_(observer) {}
+  Status put(source::Item item) override {
+    (item.existed ? report_.counts.changed_count : report_.counts.new_count) += 1;
+    report_.counts.size_bytes += item.size_bytes;
+    if (item.content) report_.counts.read_bytes += item.size_bytes;
+    observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed);
+    if (observer_.wants_entries()) {
+      observer_.entry_done(std::string(as_text(item.key)), item.existed ? "changed" : "new", item.size_bytes);
+    }
+    return {};
+  }
+  Status remove(ByteView) override { return count_removed(); }
+  Status remove_range(ByteView, ByteView) override { return count_removed(); }
+  Status unchanged(uint64_t entry_count, uint64_t size_bytes) override {
+    report_.counts.unchanged_count += entry_count;
+    report_.counts.size_bytes += size_bytes;
+    observer_.progress.entries_done.fetch_add(entry_count, std::memory_order_relaxed);
+    return {};
+  }
+  Status skip(source::Skip skip) override {
+    observer_.skipped(skip.name, skip.error);
+    ++report_.counts.skipped_count;
+    report_.skipped.push_back({std::move(skip.key), std::move(skip.name), std::move(skip.error)});
+    return {};
+  }
+  Status put_state(ByteView, ByteView) override { return {}; }
+  Status remove_state_range(ByteView, ByteView) override { return {}; }
+
+ private:
+  Status count_removed() {
+    ++report_.counts.removed_count;
+    return {};
+  }
+  BackupReport& report_;
+  Observer& observer_;
+};
+
+}  // namespace
+
+Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
+                                 Observer& observer) {
+  vault::Vault::Domain& domain = *TRY(vault.home());
+  TRY_DO(domain.log().refresh());
+  const source::Description description = source.describe();
+  const auto parent = find_parent(domain.log(), description, request);
+  std::optional<TreeState> previous;
+  if (parent) previous.emplace(domain, to_root(parent->point.state));
+  std::set<Bytes> retry;
+  if (previous) retry = TRY(read_skipped(*previous));
+  BackupReport report;
+  CountingSink sink(report, observer);
+  TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+  report.point.point = describe_point(description, request, vault.clock().now());
+  fill_counts(report.point.point, report.counts);
+  return report;
+}
+
+}  // namespace holdfast::job

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "job/backup_pipeline.h"
+#include "job/observer.h"
+#include "source/source.h"
+#include "vault/vault.h"
+
+namespace holdfast::job {
+
+struct BackupRequest {
+  std::string host;
+  std::string user;
+  std::vector<std::string> tags;
+  std::string description;
+  std::string program_version;
+  std::optional<UnixTimeNs> time;       // What the point calls its time; none: when the run began.
+  std::optional<ObjectId> parent;       // None: the newest point of the same host, kind and roots.
+  bool ignore_parent = false;           // Read everything.
+  int compression_level = 3;
+  unsigned worker_count = 0;            // 0: one for each processor.
+  std::stop_token stop;
+};
+
+struct BackupReport {
+  vault::PointInfo point;
+  BackupCounts counts;
+  std::vector<SkippedItem> skipped;     // Up to a bound; counts.skipped_count has the number.
+};
+
+// Backs a source up into the vault's home domain. Skips are data: the run then succeeds with counts.skipped_count > 0.
+// A stop request ends it with `cancelled`; what was stored is found again by the next run.
+Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
+                                Observer& observer);
+
+// What a backup would do, by scan alone: nothing is read or written.
+Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
+                                 Observer& observer);
+
+// The keys under which a point's state remembers what was skipped: read again next time whatever its attributes say.
+inline constexpr std::byte skipped_key_prefix{2};
+
+}  // namespace holdfast::job

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/backup_pipeline.h"
+
+#include "base/check.h"
+
+namespace holdfast::job {
+
+namespace {
+
+// A batch is work for a few milliseconds: large enough that handing it over costs nothing, small enough to share out.
+constexpr uint64_t batch_size_bytes = 4 << 20;
+constexpr size_t batch_step_count = 512;
+// Contents beyond this are split so that all workers share them.
+constexpr uint64_t huge_size_bytes = 48 << 20;
+constexpr uint64_t huge_range_size_bytes = 32 << 20;
+// Batches under way beyond those that workers hold.
+constexpr size_t batches_ahead_max = 64;
+// Skips kept with their reasons; beyond, only counted.
+constexpr size_t skips_kept_max = 100'000;
+
+codec::CutterKey cutter_key_of(const vault::Vault::Domain& domain) {
+  return codec::CutterKey::derive(domain.keys().cutter_key);
+}
+
+}  // namespace
+
+BackupPipeline::BackupPipeline(vault::Vault::Domain& domain, vault::Session& session, const PipelineOptions& options,
+                               const tree::Root& base, Observer& observer)
+    : domain_(domain),
+      session_(session),
+      options_(options),
+      tree_config_(tree_config(domain)),
+      base_(base),
+      observer_(observer),
+      tasks_(options.worker_count * 4),
+      ordered_(batches_ahead_max) {
+  for (unsigned count = 0; count < options_.worker_count; ++count) workers_.emplace_back([this] { work(); });
+  builder_ = std::jthread([this] { build(); });
+}
+
+BackupPipeline::~BackupPipeline() { abandon(); }
+
+void BackupPipeline::fail(Error error) {
+  const MutexLock lock(result_mutex_);
+  if (!error_) error_ = std::move(error);
+}
+
+Status BackupPipeline::first_error() {
+  const MutexLock lock(result_mutex_);
+  if (error_) return *error_;
+  return {};
+}
+
+void BackupPipeline::record_skip(SkippedItem item) {
+  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+  const MutexLock lock(result_mutex_);
+  observer_.skipped(item.name, item.error);
+  ++counts_.skipped_count;
+  if (skipped_.size() < skips_kept_max) {
+    Bytes key = item.key;
+    skipped_.insert_or_assign(std::move(key), std::move(item));
+  }
+}
+
+void BackupPipeline::skip(source::Skip skip) {
+  record_skip({std::move(skip.key), std::move(skip.name), std::move(skip.error)});
+}
+
+void BackupPipeline::count_unchanged(uint64_t entry_count, uint64_t size_bytes) {
+  observer_.progress.entries_done.fetch_add(entry_count, std::memory_order_relaxed);
+  const MutexLock lock(result_mutex_);
+  counts_.unchanged_count += entry_count;
+  counts_.size_bytes += size_bytes;
+}
+
+Status BackupPipeline::submit(std::shared_ptr<Batch> batch) {
+  TRY_DO(first_error());
+  const size_t part_count = batch->range_size_bytes > 0 ? batch->range_extents.size() : 1;
+  if (!ordered_.push(batch)) return Error(ErrorCode::cancelled, "the backup was stopped");
+  for (size_t range = 0; range < part_count; ++range) {
+    if (!tasks_.push({batch, range})) return Error(ErrorCode::cancelled, "the backup was stopped");
+  }
+  return {};
+}
+
+Status BackupPipeline::submit_open_batch() {
+  if (!open_batch_) return {};
+  return submit(std::exchange(open_batch_, nullptr));
+}
+
+Status BackupPipeline::put(source::Item item) {
+  if (item.content_identity != 0 && item.content && !identities_seen_.insert(item.content_identity).second) {
+    item.content = nullptr;  // The builder takes what the first name stored.
+  } else {
+    item.content_identity = item.content ? item.content_identity : 0;
+  }
+  if (item.content && item.size_bytes > huge_size_bytes && item.size_bytes != UINT64_MAX) {
+    return put_huge(std::move(item));
+  }
+  if (!open_batch_) open_batch_ = std::make_shared<Batch>();
+  if (item.content) open_batch_->size_bytes += item.size_bytes == UINT64_MAX ? batch_size_bytes : item.size_bytes;
+  Step step;
+  step.key = item.key;
+  step.item = std::move(item);
+  open_batch_->steps.push_back(std::move(step));
+  if (open_batch_->size_bytes < batch_size_bytes && open_batch_->steps.size() < batch_step_count) return {};
+  return submit_open_batch();
+}
+
+Status BackupPipeline::put_huge(source::Item item) {
+  TRY_DO(submit_open_batch());
+  auto batch = std::make_shared<Batch>();
+  Step step;
+  step.key = item.key;
+  step.item = std::move(item);
+  batch->steps.push_back(std::move(step));
+  Step& only = batch->steps.front();
+  if (Status opened = only.item.content->open(); !opened) {
+    // Left to the ordinary path, which opens again and judges.
+    batch->size_bytes = only.item.size_bytes;
+    return submit(std::move(batch));
+  }
+  only.item.size_bytes = only.item.content->size_bytes();
+  const uint64_t range_count = std::max<uint64_t>(1, (only.item.size_bytes + huge_range_size_bytes - 1) / huge_range_size_bytes);
+  batch->range_size_bytes = huge_range_size_bytes;
+  batch->range_extents.resize(static_cast<size_t>(range_count));
+  {
+    const MutexLock lock(batch->mutex);
+    batch->parts_left = static_cast<size_t>(range_count);
+  }
+  return submit(std::move(batch));
+}
+
+Status BackupPipeline::remove(ByteView key) {
+  if (!open_batch_) open_batch_ = std::make_shared<Batch>();
+  Step step;
+  step.action = Step::Action::remove;
+  step.key = to_bytes(key);
+  open_batch_->steps.push_back(std::move(step));
+  return open_batch_->steps.size() < batch_step_count ? Status() : submit_open_batch();
+}
+
+Status BackupPipeline::remove_range(ByteView from, ByteView to) {
+  if (!open_batch_) open_batch_ = std::make_shared<Batch>();
+  Step step;
+  step.action = Step::Action::remove_range;
+  step.key = to_bytes(from);
+  step.to = to_bytes(to);
+  open_batch_->steps.push_back(std::move(step));
+  return open_batch_->steps.size() < batch_step_count ? Status() : submit_open_batch();
+}
+
+void BackupPipeline::work() {
+  ContentStore store(session_, cutter_key_of(domain_), options_.limits, options_.chunking, options_.block_size_bytes,
+                     observer_.progress);
+  while (auto task = tasks_.pop()) {
+    Batch& batch = *task->batch;
+    Status done = first_error();
+    if (done) done = batch.range_size_bytes > 0 ? do_range(store, batch, task->range) : do_batch(store, batch);
+    if (!done) fail(std::move(done.error()));
+    const MutexLock lock(batch.mutex);
+    if (--batch.parts_left == 0) batch.changed.notify_all();
+  }
+  if (Status flushed = store.flush(); !flushed) fail(std::move(flushed.error()));
+}
+
+Status BackupPipeline::do_batch(ContentStore& store, Batch& batch) {
+  for (Step& step : batch.steps) {
+    if (step.action != Step::Action::put || !step.item.content) continue;
+    step.outcome = TRY(store.store(*step.item.content, step.item.size_bytes, step.item.attributes));
+    step.item.content.reset();
+  }
+  return {};
+}
+
+Status BackupPipeline::do_range(ContentStore& store, Batch& batch, size_t range) {
+  const Step& step = batch.steps.front();
+  const uint64_t begin = range * batch.range_size_bytes;
+  const uint64_t end = std::min(begin + batch.range_size_bytes, step.item.size_bytes);
+  uint64_t read_bytes = 0;
+  auto extents = store.store_range(*step.item.content, begin, end, read_bytes);
+  const MutexLock lock(batch.mutex);
+  batch.range_read_bytes += read_bytes;
+  if (extents) {
+    batch.range_extents[range] = std::move(*extents);
+  } else if (!batch.range_error) {
+    batch.range_error = std::move(extents.error());
+  }
+  return {};
+}
+
+// Joins the ranges of a huge content. On the builder's thread, once all are done.
+void BackupPipeline::finish_huge(Batch& batch) {
+  Step& step = batch.steps.front();
+  ContentOutcome& outcome = step.outcome;
+  auto finished = step.item.content->finish();
+  step.item.content.reset();
+  const MutexLock lock(batch.mutex);
+  outcome.read_bytes = batch.range_read_bytes;
+  if (batch.range_error || !finished) {
+    outcome.error = batch.range_error ? std::move(*batch.range_error) : std::move(finished.error());
+    outcome.state = ContentOutcome::State::failed;
+    return;
+  }
+  outcome.changed_while_read = finished->changed_while_read;
+  outcome.attributes = std::move(finished->attributes);
+  for (auto& extents : batch.range_extents) {
+    outcome.extents.insert(outcome.extents.end(), extents.begin(), extents.end());
+    extents = {};
+  }
+}
+
+void BackupPipeline::build() {
+  vault::Session::Worker worker(session_);
+  VaultNodes nodes(domain_, &worker);
+  tree::Editor editor(nodes, tree_config_, base_);
+  while (auto batch = ordered_.pop()) {
+    {
+      Batch& waited = **batch;
+      const MutexLock lock(waited.mutex);
+      while (waited.parts_left > 0) waited.changed.wait(waited.mutex);
+    }
+    if (!first_error()) continue;
+    if ((*batch)->range_size_bytes > 0) finish_huge(**batch);
+    if (Status applied = apply(editor, nodes, **batch); !applied) fail(std::move(applied.error()));
+  }
+  if (!first_error()) return;
+  auto root = editor.finish();
+  if (!root) return fail(std::move(root.error()));
+  root_ = *root;
+}
+
+Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch) {
+  BackupCounts done;
+  for (Step& step : batch.steps) {
+    switch (step.action) {
+      case Step::Action::remove:
+        TRY_DO(editor.remove(step.key));
+        ++done.removed_count;
+        break;
+      case Step::Action::remove_range:
+        TRY_DO(editor.remove_range(step.key, step.to));
+        ++done.removed_count;
+        break;
+      case Step::Action::put: {
+        TRY_DO(apply_put(editor, nodes, step));
+        done.read_bytes += step.outcome.read_bytes;
+        if (step.outcome.state != ContentOutcome::State::stored) break;
+        (step.item.existed ? done.changed_count : done.new_count) += 1;
+        done.size_bytes += step.item.size_bytes == UINT64_MAX ? step.outcome.read_bytes : step.item.size_bytes;
+        break;
+      }
+    }
+  }
+  observer_.progress.entries_done.fetch_add(batch.steps.size(), std::memory_order_relaxed);
+  const MutexLock lock(result_mutex_);
+  counts_.new_count += done.new_count;
+  counts_.changed_count += done.changed_count;
+  counts_.removed_count += done.removed_count;
+  counts_.read_bytes += done.read_bytes;
+  counts_.size_bytes += done.size_bytes;
+  return {};
+}
+
+Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& step) {
+  ContentOutcome& outcome = step.outcome;
+  source::Item& item = step.item;
+  if (item.content_identity != 0 && outcome.attributes.empty() &&
+      !identities_stored_.contains(item.content_identity)) {
+    // A further name of a file whose first name could not be read.
+    outcome.state = ContentOutcome::State::failed;
+    if (!outcome.error) outcome.error = Error(ErrorCode::io, "another name of this file could not be read");
+  }
+  if (outcome.state != ContentOutcome::State::stored) {
+    if (outcome.state == ContentOutcome::State::failed) {
+      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(*outcome.error)});
+    }
+    return editor.remove(item.key);  // What could not be read is not in this point, whatever the last one held.
+  }
+  format::Content content;
+  if (outcome.piece) {
+    content = *outcome.piece;
+  } else if (!outcome.extents.empty()) {
+    tree::ContentBuilder builder(nodes, tree_config_);
+    for (const format::Extent& extent : outcome.extents) TRY_DO(builder.append(extent));
+    content = TRY(builder.finish());
+  }
+  if (outcome.changed_while_read) {
+    record_skip({to_bytes(item.key), std::string(as_text(item.key)),
+                 Error(ErrorCode::changed, "changed while it was read; stored as it was seen last")});
+  }
+  const Bytes& attributes = outcome.attributes.empty() ? item.attributes : outcome.attributes;
+  ByteView chosen = attributes;
+  if (item.content_identity != 0) {
+    auto& linked = identities_stored_[item.content_identity];
+    const bool is_first = linked.attributes.empty();
+    if (is_first) linked = {content, attributes};
+    content = linked.content;
+    chosen = linked.attributes;
+  }
+  entry_buffer_.clear();
+  ByteWriter out(entry_buffer_);
+  format::encode_entry(out, options_.entry_kind, chosen, content);
+  return editor.put(item.key, entry_buffer_);
+}
+
+Result<tree::Root> BackupPipeline::finish() {
+  Status submitted = submit_open_batch();
+  tasks_.close();
+  workers_.clear();
+  ordered_.close();
+  if (builder_.joinable()) builder_.join();
+  TRY_DO(first_error());
+  TRY_DO(submitted);
+  CHECK(root_.has_value());
+  return *root_;
+}
+
+void BackupPipeline::abandon() {
+  fail(Error(ErrorCode::cancelled, "the backup was stopped"));
+  tasks_.close();
+  workers_.clear();
+  ordered_.close();
+  if (builder_.joinable()) builder_.join();
+}
+
+BackupCounts BackupPipeline::counts() {
+  const MutexLock lock(result_mutex_);
+  return counts_;
+}
+
+}  // namespace holdfast::job

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/content_store.h"
+
+#include "base/check.h"
+#include "codec/zero_run.h"
+
+namespace holdfast::job {
+
+namespace {
+
+// A file that changes under our hands is read again so often.
+constexpr int attempts_max = 3;
+// What a worker reads at once: stays in its second-level cache together with what it makes of it.
+constexpr size_t window_size_bytes = 1 << 20;
+
+// Whether an error is the item's own: the session goes on without the item.
+bool is_items_own(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::not_found:
+    case ErrorCode::denied:
+    case ErrorCode::changed:
+    case ErrorCode::io:
+    case ErrorCode::unsupported:
+    case ErrorCode::invalid: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
+                           source::Chunking chunking, uint32_t block_size_bytes, Progress& progress)
+    : session_(session),
+      worker_(session),
+      limits_(limits),
+      chunking_(chunking),
+      block_size_bytes_(block_size_bytes),
+      cutter_(cutter_key, codec::CutterSizes::around(limits.chunk_size_bytes_mean)),
+      progress_(progress) {
+  window_.resize(window_size_bytes + cutter_.sizes().max_bytes);
+  bundle_.resize(limits.bundle_size_bytes + 2 * size_t{limits.small_size_bytes_max} + 2);
+}
+
+Result<ContentOutcome> ContentStore::store(source::Content& content, uint64_t size_bytes, ByteView attributes) {
+  ContentOutcome outcome;
+  for (int attempt_count = 1; attempt_count <= attempts_max; ++attempt_count) {
+    outcome = TRY(attempt(content, size_bytes));
+    if (outcome.state != ContentOutcome::State::stored || !outcome.changed_while_read) break;
+    size_bytes = content.size_bytes();
+  }
+  if (outcome.attributes.empty()) outcome.attributes = to_bytes(attributes);
+  return outcome;
+}
+
+Result<ContentOutcome> ContentStore::attempt(source::Content& content, uint64_t size_bytes) {
+  ContentOutcome outcome;
+  const auto judge = [&](Error error) -> Result<ContentOutcome> {
+    if (!is_items_own(error)) return error;
+    outcome.state = error.code() == ErrorCode::not_found ? ContentOutcome::State::vanished
+                                                         : ContentOutcome::State::failed;
+    outcome.error = std::move(error);
+    return std::move(outcome);
+  };
+  if (Status opened = content.open(); !opened) return judge(std::move(opened.error()));
+  bool done = false;
+  if (size_bytes <= limits_.small_size_bytes_max) {
+    auto small = attempt_small(content, outcome);
+    if (!small) return judge(std::move(small.error()));
+    done = *small;
+  }
+  if (!done) {
+    auto extents = store_range(content, 0, content.size_bytes(), outcome.read_bytes);
+    if (!extents) return judge(std::move(extents.error()));
+    outcome.extents = std::move(*extents);
+  }
+  auto finished = content.finish();
+  if (!finished) return judge(std::move(finished.error()));
+  outcome.changed_while_read = finished->changed_while_read;
+  outcome.attributes = std::move(finished->attributes);
+  return outcome;
+}
+
+// Reads straight behind what the open bundle holds; a piece that is new stays there. False if the content has outgrown
+// being small.
+Result<bool> ContentStore::attempt_small(source::Content& content, ContentOutcome& outcome) {
+  const size_t room = size_t{limits_.small_size_bytes_max} + 1;
+  const MutableByteView place = MutableByteView(bundle_).subspan(bundle_used_bytes_, room);
+  const size_t size = TRY(content.read_at(0, place));
+  if (size == room) return false;
+  outcome.read_bytes = size;
+  progress_.bytes_done.fetch_add(size, std::memory_order_relaxed);
+  if (size == 0) return true;
+  const ChunkId id = worker_.piece_id(place.first(size));
+  outcome.piece = format::ContentPiece{.piece = id, .size_bytes = static_cast<uint32_t>(size)};
+  if (TRY(worker_.claim_piece(id, false))) TRY_DO(keep_piece(id, static_cast<uint32_t>(size)));
+  return true;
+}
+
+Status ContentStore::keep_piece(const ChunkId& id, uint32_t size_bytes) {
+  bundle_ids_.push_back(id);
+  bundle_sizes_.push_back(size_bytes);
+  bundle_used_bytes_ += size_bytes;
+  if (bundle_used_bytes_ >= limits_.bundle_size_bytes) TRY_DO(flush());
+  return {};
+}
+
+Status ContentStore::flush() {
+  if (bundle_ids_.empty()) return {};
+  auto put = worker_.put_bundle(bundle_ids_, bundle_sizes_, ByteView(bundle_).first(bundle_used_bytes_));
+  bundle_ids_.clear();
+  bundle_sizes_.clear();
+  bundle_used_bytes_ = 0;
+  TRY_DO(put);
+  return {};
+}
+
+Result<std::vector<format::Extent>> ContentStore::store_range(source::Content& content, uint64_t begin_bytes,
+                                                              uint64_t end_bytes, uint64_t& read_bytes) {
+  std::vector<format::Extent> extents;
+  uint64_t offset = begin_bytes;
+  while (offset < end_bytes) {
+    const source::DataRange data = TRY(content.next_data(offset));
+    const uint64_t data_begin = std::min(std::max(data.begin_bytes, offset), end_bytes);
+    const uint64_t data_end = std::min(std::max(data.end_bytes, data_begin), end_bytes);
+    if (data_begin > offset) extents.push_back(format::Extent::hole(data_begin - offset));
+    if (data_end > data_begin) {
+      TRY_DO(store_data(content, data_begin, data_end, extents, read_bytes));
+    } else if (data_begin == offset) {
+      return Error(ErrorCode::changed, content.name() + ": its holes moved while it was read");
+    }
+    offset = data_end;
+  }
+  return extents;
+}
+
+Status ContentStore::store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
+                                std::vector<format::Extent>& extents, uint64_t& read_bytes) {
+  size_t held = 0;
+  uint64_t offset = begin_bytes;
+  for (;;) {
+    const auto wanted = static_cast<size_t>(std::min<uint64_t>(window_.size() - held, end_bytes - offset));
+    const size_t size = TRY(content.read_at(offset, MutableByteView(window_).subspan(held, wanted)));
+    offset += size;
+    held += size;
+    read_bytes += size;
+    progress_.bytes_done.fetch_add(size, std::memory_order_relaxed);
+    const bool is_last = offset == end_bytes || size < wanted;
+    const size_t cut = TRY(cut_window(ByteView(window_).first(held), is_last, extents));
+    if (is_last) return {};  // Shorter than it was: finish() will tell that it changed.
+    std::memmove(window_.data(), window_.data() + cut, held - cut);
+    held -= cut;
+  }
+}
+
+// Puts chunks from the front of `window` while what is left suffices to place a cut. Yields how much was taken.
+Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents) {
+  const bool fixed = chunking_ == source::Chunking::fixed;
+  const size_t needed = fixed ? block_size_bytes_ : cutter_.sizes().max_bytes;
+  const size_t zeros_worth_it = fixed ? block_size_bytes_ : cutter_.sizes().min_bytes;
+  size_t taken = 0;
+  while (taken < window.size() && (is_last || window.size() - taken >= needed)) {
+    const ByteView rest = window.subspan(taken);
+    size_t size = 0;
+    const size_t zeros = rest.front() == std::byte{0} ? codec::zero_prefix_size(rest) : 0;
+    if (zeros >= zeros_worth_it || (zeros == rest.size() && is_last)) {
+      size = fixed ? std::min<size_t>(zeros, block_size_bytes_) : zeros;
+      extents.push_back(format::Extent::zeros(size));
+    } else {
+      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : cutter_.next_cut(rest);
+      const auto put = TRY(worker_.put_chunk(rest.first(size)));
+      extents.push_back(format::Extent::of_chunk(put.id, static_cast<uint32_t>(size)));
+    }
+    taken += size;
+  }
+  return taken;
+}
+
+}  // namespace holdfast::job

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "codec/cutter.h"
+#include "format/content.h"
+#include "job/observer.h"
+#include "source/source.h"
+#include "vault/session.h"
+
+namespace holdfast::job {
+
+// What backing up one item came to.
+struct ContentOutcome {
+  enum class State : uint8_t { stored, vanished, failed };
+  State state = State::stored;
+  bool changed_while_read = false;          // Stored all the same, but bytes may be of two states.
+  Bytes attributes;
+  std::vector<format::Extent> extents;      // Empty with `piece`, or for empty contents.
+  std::optional<format::ContentPiece> piece;
+  uint64_t read_bytes = 0;
+  std::optional<Error> error;               // With failed.
+};
+
+struct ContentLimits {
+  uint32_t small_size_bytes_max = 0;   // Up to here contents are pieces in bundles.
+  uint32_t bundle_size_bytes = 0;
+  uint32_t chunk_size_bytes_mean = 0;
+};
+
+// Reads contents, cuts, hashes and puts them: one worker thread's whole path from a source's bytes to sealed records.
+// Keeps an open bundle between items; flush() stores it.
+class ContentStore {
+ public:
+  ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
+               source::Chunking chunking, uint32_t block_size_bytes, Progress& progress);
+
+  // A whole item. An error means that the session is broken; whatever is wrong with the item is in the outcome.
+  Result<ContentOutcome> store(source::Content& content, uint64_t size_bytes, ByteView attributes);
+  // A range of an item that was opened by the caller, for contents so large that several workers share one.
+  Result<std::vector<format::Extent>> store_range(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
+                                                  uint64_t& read_bytes);
+  Status flush();
+
+ private:
+  Result<ContentOutcome> attempt(source::Content& content, uint64_t size_bytes);
+  Result<bool> attempt_small(source::Content& content, ContentOutcome& outcome);
+  Status store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
+                    std::vector<format::Extent>& extents, uint64_t& read_bytes);
+  Result<size_t> cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents);
+  Status keep_piece(const ChunkId& id, uint32_t size_bytes);
+
+  vault::Session& session_;
+  vault::Session::Worker worker_;
+  const ContentLimits limits_;
+  const source::Chunking chunking_;
+  const uint32_t block_size_bytes_;
+  const codec::Cutter cutter_;
+  Progress& progress_;
+  Bytes window_;
+  Bytes bundle_;  // Capacity: a bundle and one small file more.
+  size_t bundle_used_bytes_ = 0;
+  std::vector<ChunkId> bundle_ids_;
+  std::vector<uint32_t> bundle_sizes_;
+};
+
+}  // namespace holdfast::job

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "codec/compress.h"
+#include "store/object_store.h"
+#include "vault/index.h"
+#include "vault/keyring.h"
+#include "vault/record_sealer.h"
+
+namespace holdfast::vault {
+
+// What an opened record holds. The views are valid until the opener's next call.
+struct OpenedRecord {
+  format::RecordHeader header;
+  ByteView plain;
+  const std::vector<format::Piece>* pieces = nullptr;  // Bundles.
+};
+
+// Turns sealed records of one domain back into plaintext, and checks that it is what the record's id says. Session
+// secrets are opened once and shared by all readers of the domain.
+class SessionSecrets {
+ public:
+  SessionSecrets(VaultId vault, const DomainKeys& keys) : vault_(vault), keys_(keys) {}
+  // `denied` without the data private key.
+  Result<crypto::Secret32> open(const PackOrigin& origin, const format::PackHead& head) EXCLUDES(mutex_);
+
+ private:
+  const VaultId vault_;
+  const DomainKeys& keys_;
+  Mutex mutex_;
+  std::map<std::array<std::byte, 112>, crypto::Secret32> opened_ GUARDED_BY(mutex_);
+};
+
+// One a thread.
+class RecordReader {
+ public:
+  RecordReader(store::ObjectStore& store, VaultId vault, const DomainKeys& keys, const IdKeys& ids,
+               SessionSecrets& secrets);
+
+  // Opens the record that `bytes` are.
+  Result<OpenedRecord> open(const format::PackInfo& pack, ByteView bytes);
+  // The record's header alone: needs no data key.
+  Result<format::RecordHeader> open_header(const format::PackInfo& pack, ByteView bytes);
+  // Its pieces (bundles): needs no data key.
+  Result<std::vector<format::Piece>> open_pieces(const format::PackInfo& pack, const format::RecordHeader& header,
+                                                 ByteView bytes);
+  // Fetches and opens.
+  Result<OpenedRecord> read(const Location& location);
+
+  // Checks a pack's head against the metadata key: `corrupt` if it is not of this domain and epoch.
+  Status check_head(const format::PackInfo& pack);
+
+ private:
+  struct Keys {
+    std::unique_ptr<HeaderKeys> header;
+    std::unique_ptr<ContentKeys> content;  // Made when first needed.
+  };
+  Result<Keys*> keys_for(const format::PackInfo& pack);
+  Result<ContentKeys*> content_keys(const format::PackInfo& pack, const format::RecordHeader& header, Keys& keys);
+  Result<ContentKeys*> foreign_content_keys(const format::PackInfo& pack, const format::RecordHeader& header);
+  PackOrigin origin_of(const format::PackInfo& pack) const;
+
+  store::ObjectStore& store_;
+  const VaultId vault_;
+  const DomainKeys& keys_;
+  const IdKeys& ids_;
+  SessionSecrets& secrets_;
+  codec::Decompressor decompressor_;
+  std::map<std::array<std::byte, 32>, Keys> pack_keys_;      // By salt.
+  std::map<std::array<std::byte, 32>, std::unique_ptr<ContentKeys>> foreign_keys_;  // By the origin's salt.
+  Bytes record_, opened_, plain_;
+  std::vector<format::Piece> pieces_;
+};
+
+// The body of an origin record: where later records of its pack were sealed first.
+struct OriginBody {
+  format::PackInfo pack;  // id and size_bytes unused.
+};
+Bytes encode_origin_body(const format::PackInfo& pack);
+Result<format::PackInfo> decode_origin_body(ByteView bytes);
+
+}  // namespace holdfast::vault

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vault/record_sealer.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace holdfast::vault {
+
+namespace {
+
+constexpr size_t cached_packs_max = 16;
+// Compression must save this share, or reading would pay for nothing.
+constexpr size_t worthwhile_percent = 97;
+
+crypto::KeyedHasher hasher_for(std::string_view context, const crypto::Secret32& id_key) {
+  const std::array<ByteView, 1> parts{id_key.view()};
+  return crypto::KeyedHasher(crypto::derive_key(context, parts));
+}
+
+void grow(Bytes& buffer, size_t size_bytes) {
+  if (buffer.size() < size_bytes) buffer.resize(size_bytes);
+}
+
+}  // namespace
+
+IdKeys::IdKeys(const crypto::Secret32& id_key)
+    : chunk(hasher_for("holdfast v1 chunk id", id_key)),
+      piece(hasher_for("holdfast v1 piece id", id_key)),
+      bundle(hasher_for("holdfast v1 bundle id", id_key)),
+      node(hasher_for("holdfast v1 node id", id_key)) {}
+
+ChunkId hash_with(const crypto::KeyedHasher& hasher, ByteView bytes) {
+  crypto::KeyedHasher copy = hasher;
+  copy.update(bytes);
+  return ChunkId::from(copy.finalize());
+}
+
+ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces) {
+  crypto::KeyedHasher hasher = keys.bundle;
+  for (const ChunkId& piece : pieces) hasher.update(piece.view());
+  return ChunkId::from(hasher.finalize());
+}
+
+Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, ByteView plain,
+                       const std::vector<format::Piece>& pieces) {
+  ChunkId found;
+  switch (header.kind) {
+    case format::RecordKind::chunk: found = hash_with(ids.chunk, plain); break;
+    case format::RecordKind::node: found = hash_with(ids.node, plain); break;
+    case format::RecordKind::bundle: {
+      std::vector<ChunkId> piece_ids;
+      piece_ids.reserve(pieces.size());
+      size_t offset = 0;
+      for (const format::Piece& piece : pieces) {
+        piece_ids.push_back(hash_with(ids.piece, plain.subspan(offset, piece.size_bytes)));
+        offset += piece.size_bytes;
+        if (format::short_id(piece_ids.back()) != piece.id) {
+          return Error(ErrorCode::corrupt, "a piece in bundle " + to_hex(header.id) + " is not what its id says");
+        }
+      }
+      found = bundle_id(ids, piece_ids);
+      break;
+    }
+    case format::RecordKind::origin: return {};
+  }
+  if (found != header.id) return Error(ErrorCode::corrupt, "chunk " + to_hex(header.id) + " is not what its id says");
+  return {};
+}
+
+RecordSealer::RecordSealer(const IdKeys& ids, int level) : ids_(ids), level_(level) {}
+
+Result<RecordSealer::Prepared> RecordSealer::prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
+                                                     const std::vector<format::Piece>* pieces) {
+  CHECK(plain.size() <= format::record_plain_size_bytes_max);
+  Prepared prepared;
+  prepared.header.kind = kind;
+  prepared.header.id = id;
+  prepared.header.plain_size_bytes = static_cast<uint32_t>(plain.size());
+  prepared.content = plain;
+  if (plain.size() >= 64 && codec::looks_compressible(plain)) {
+    const size_t worthwhile_size = plain.size() * worthwhile_percent / 100;
+    grow(compressed_, worthwhile_size);
+    const MutableByteView room = MutableByteView(compressed_).first(worthwhile_size);
+    const size_t size = TRY(compressor_.compress(plain, room, level_).during("compress"));
+    if (size > 0) {
+      prepared.header.codec = format::Codec::zstd;
+      prepared.header.level = static_cast<uint8_t>(level_);
+      prepared.content = ByteView(compressed_).first(size);
+    }
+  }
+  prepared.header.content_size_bytes = static_cast<uint32_t>(prepared.content.size());
+  if (pieces != nullptr) {
+    format::encode_piece_table(prepared.piece_table, *pieces);
+    prepared.header.piece_table_size_bytes = static_cast<uint32_t>(prepared.piece_table.size());
+  }
+  return prepared;
+}
+
+RecordSealer::PackKeys& RecordSealer::keys_for(const OpenPack& pack, const crypto::Secret32& metadata_key,
+                                               const crypto::Secret32& content_secret) {
+  for (PackKeys& keys : keys_) {
+    if (keys.serial == pack.serial()) return keys;
+  }
+  if (keys_.size() == cached_packs_max) keys_.erase(keys_.begin());
+  PackKeys keys;
+  keys.serial = pack.serial();
+  keys.header = std::make_unique<HeaderKeys>(metadata_key, pack.origin());
+  keys.content = std::make_unique<ContentKeys>(content_secret, pack.origin());
+  keys_.push_back(std::move(keys));
+  return keys_.back();
+}
+
+Result<RecordEntry> RecordSealer::seal(OpenPack& pack, const OpenPack::Slot& slot, const Prepared& prepared,
+                                       const crypto::Secret32& metadata_key,
+                                       const crypto::Secret32& content_secret) {
+  PackKeys& keys = keys_for(pack, metadata_key, content_secret);
+  RecordEntry entry;
+  entry.header = prepared.header;
+  entry.header.ordinal = slot.ordinal;
+  entry.header.origin_ordinal = slot.ordinal;
+  entry.offset_bytes = slot.offset_bytes;
+  CHECK(slot.bytes.size() == format::record_size_bytes(entry.header));
+
+  std::array<std::byte, format::RecordHeader::size_bytes> header_plain;
+  format::encode_record_header(entry.header, header_plain);
+  const auto tag = keys.header->tag(slot.ordinal);
+  const auto nonce = keys.header->nonce(header_plain);
+  MutableByteView out = slot.bytes;
+  const auto place = [&](size_t size_bytes) {
+    const MutableByteView part = out.first(size_bytes);
+    out = out.subspan(size_bytes);
+    return part;
+  };
+  std::memcpy(place(tag.size()).data(), tag.data(), tag.size());
+  std::memcpy(place(nonce.size()).data(), nonce.data(), nonce.size());
+  keys.header->seal("header", nonce, header_plain, place(header_plain.size() + crypto::aead_tag_size_bytes));
+  if (!prepared.piece_table.empty()) {
+    keys.header->seal("pieces", nonce, prepared.piece_table,
+                      place(prepared.piece_table.size() + crypto::aead_tag_size_bytes));
+    entry.pieces = TRY(format::decode_piece_table(prepared.piece_table, entry.header.plain_size_bytes));
+  }
+  const MutableByteView content_place = place(prepared.content.size() + crypto::aead_tag_size_bytes);
+  keys.content->seal(entry.header, prepared.content, content_place);
+  TRY_DO(check(slot, entry.header, content_place, *keys.content, entry.pieces));
+  return entry;
+}
+
+Status RecordSealer::check(const OpenPack::Slot& slot, const format::RecordHeader& header, ByteView sealed_content,
+                           ContentKeys& keys, const std::vector<format::Piece>& pieces) {
+  const auto judge = [&]() -> Status {
+    grow(opened_, header.content_size_bytes);
+    const MutableByteView opened = MutableByteView(opened_).first(header.content_size_bytes);
+    TRY_DO(keys.open(header, sealed_content, opened));
+    ByteView plain = opened;
+    if (header.codec == format::Codec::zstd) {
+      grow(decompressed_, header.plain_size_bytes);
+      const MutableByteView whole = MutableByteView(decompressed_).first(header.plain_size_bytes);
+      TRY_DO(decompressor_.decompress(opened, whole));
+      plain = whole;
+    }
+    return check_record_id(ids_, header, plain, pieces);
+  };
+  Status good = judge();
+  if (good) return {};
+  return Error(ErrorCode::internal, fmt::format("record {} did not survive being sealed: {}", slot.ordinal,
+                                                good.error().message()))
+      .with_hint("The memory or processor of this machine may be faulty; nothing damaged was stored.");
+}
+
+}  // namespace holdfast::vault

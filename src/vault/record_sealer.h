@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "codec/compress.h"
+#include "crypto/hash.h"
+#include "vault/open_pack.h"
+
+namespace holdfast::vault {
+
+// The hashing keys of a domain. Chunks, pieces, bundles and nodes are named apart, so that one never passes for another.
+struct IdKeys {
+  explicit IdKeys(const crypto::Secret32& id_key);
+  crypto::KeyedHasher chunk, piece, bundle, node;
+};
+ChunkId hash_with(const crypto::KeyedHasher& hasher, ByteView bytes);
+// A bundle is named by its pieces' full ids, in order.
+ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces);
+
+// Compresses, seals and checks records; one a thread. Nothing is allocated per record once warm.
+class RecordSealer {
+ public:
+  RecordSealer(const IdKeys& ids, int level);
+
+  struct Prepared {
+    format::RecordHeader header;          // Without ordinals.
+    ByteView content;                     // Compressed or the plaintext itself.
+    Bytes piece_table;
+  };
+  // Compresses where that pays. `content` points into this object or `plain`, until the next call.
+  Result<Prepared> prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
+                           const std::vector<format::Piece>* pieces);
+
+  // Seals `prepared` into the slot of `pack`, then opens the result, decompresses it and hashes it again: a flipped bit
+  // in memory or a fault of the compressor ends here, before anything relies on it (`internal`).
+  Result<RecordEntry> seal(OpenPack& pack, const OpenPack::Slot& slot, const Prepared& prepared,
+                           const crypto::Secret32& metadata_key, const crypto::Secret32& content_secret);
+
+ private:
+  struct PackKeys {
+    uint64_t serial = 0;
+    std::unique_ptr<HeaderKeys> header;
+    std::unique_ptr<ContentKeys> content;
+  };
+  PackKeys& keys_for(const OpenPack& pack, const crypto::Secret32& metadata_key,
+                     const crypto::Secret32& content_secret);
+  Status check(const OpenPack::Slot& slot, const format::RecordHeader& header, ByteView sealed_content,
+               ContentKeys& keys, const std::vector<format::Piece>& pieces);
+
+  const IdKeys& ids_;
+  const int level_;
+  codec::Compressor compressor_;
+  codec::Decompressor decompressor_;
+  Bytes compressed_, opened_, decompressed_;
+  std::vector<PackKeys> keys_;  // Few: the packs open at once.
+};
+
+// Recomputes the id of an opened record from its plaintext. `pieces` for bundles.
+Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, ByteView plain,
+                       const std::vector<format::Piece>& pieces);
+
+}  // namespace holdfast::vault

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vault/session.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "crypto/box.h"
+#include "vault/pack_stream.h"
+
+namespace holdfast::vault {
+
+namespace {
+
+constexpr size_t writer_count = 2;
+// A segment is written once it would hold so many entries: a killed session loses no more work than that.
+constexpr size_t segment_entry_count = 400'000;
+
+}  // namespace
+
+Session::Session(Vault& vault, Vault::Domain& domain, SessionOptions options)
+    : vault_(vault), domain_(domain), options_(std::move(options)) {}
+
+Status Session::open_secrets() {
+  vault_.rng().fill(id_);
+  secret_ = crypto::Secret32::random(vault_.rng());
+  PackOrigin origin;
+  origin.vault = vault_.keyring().vault_id();
+  origin.domain = domain_.id();
+  origin.epoch = domain_.keys().current().epoch;
+  origin.author = vault_.keyring().self().id;
+  const Bytes sealed = TRY(crypto::seal_to(domain_.keys().current().data_public, session_secret_context(origin),
+                                           secret_.view(), vault_.rng()));
+  CHECK(sealed.size() == sealed_secret_.size());
+  std::copy(sealed.begin(), sealed.end(), sealed_secret_.begin());
+
+  const auto stream = [&](PackKind kind, const crypto::Secret32& content_secret, uint32_t open_count) {
+    origin.kind = kind;
+    PackStream::Options stream_options{.origin = origin,
+                                       .sealed_secret = sealed_secret_,
+                                       .pack_size_bytes = vault_.keyring().parameters().pack_size_bytes,
+                                       .open_count = open_count,
+                                       .buffer_count = open_count + 2};
+    return std::make_unique<PackStream>(
+        std::move(stream_options), domain_.keys().current().metadata_key, content_secret, vault_.rng(),
+        [this, kind](std::shared_ptr<OpenPack> pack) {
+          {
+            const MutexLock lock(pending_mutex_);
+            ++pending_packs_;
+          }
+          PackStream* target = kind == PackKind::data ? data_.get() : metadata_.get();
+          write_queue_.push({target, std::move(pack)});
+        });
+  };
+  data_ = stream(PackKind::data, secret_, options_.open_data_packs);
+  metadata_ = stream(PackKind::metadata, domain_.keys().current().metadata_key, 1);
+  return {};
+}
+
+Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& domain, SessionOptions options) {
+  std::unique_ptr<Session> session(new Session(vault, domain, std::move(options)));
+  TRY_DO(session->open_secrets());
+  format::SessionBody body;
+  body.session = session->id_;
+  body.host = session->options_.host;
+  body.purpose = session->options_.purpose;
+  (void)TRY(domain.log().append(format::LogKind::session, format::encode(body), vault.rng(), vault.clock(),
+                                [] { return Status(); })
+                .during("begin session"));
+  for (size_t count = 0; count < writer_count; ++count) {
+    session->writers_.emplace_back([raw = session.get()] { raw->writer_loop(); });
+  }
+  return session;
+}
+
+Session::~Session() {
+  write_queue_.close();
+  writers_.clear();
+}
+
+void Session::fail(Error error) {
+  const MutexLock lock(error_mutex_);
+  if (!error_) error_ = std::move(error);
+}
+
+Status Session::first_error() {
+  const MutexLock lock(error_mutex_);
+  if (error_) return *error_;
+  return {};
+}
+
+void Session::writer_loop() {
+  while (auto job = write_queue_.pop()) {
+    Status written = write_finished_pack(*job->stream, std::move(job->pack));
+    if (written) written = write_segment_if(segment_entry_count);
+    if (!written) fail(std::move(written.error()));
+    const MutexLock lock(pending_mutex_);
+    --pending_packs_;
+    pending_changed_.notify_all();
+  }
+}
+
+Status Session::write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack) {
+  HeaderKeys keys(stream.metadata_key(), pack->origin());
+  const OpenPack::Finished finished = pack->finish(keys, vault_.keyring().signing_key());
+  const PackOrigin& origin = pack->origin();
+  const std::array<ByteView, 1> parts{pack->bytes(finished)};
+  Status created = vault_.store().create(pack_key(origin.kind, origin.domain, origin.author, finished.id), parts);
+  stream.recycle(pack->take_buffer());
+  TRY_DO(std::move(created).during("write pack " + to_hex(finished.id)));
+
+  const MutexLock lock(segment_mutex_);
+  const auto pack_place = static_cast<uint32_t>(segment_.packs.size());
+  segment_.packs.push_back({.id = finished.id,
+                            .kind = static_cast<uint8_t>(origin.kind),
+                            .epoch = origin.epoch,
+                            .author = origin.author.value,
+                            .size_bytes = finished.size_bytes,
+                            .head = pack->head()});
+  for (const RecordEntry& entry : pack->entries()) {
+    const auto place = static_cast<uint32_t>(segment_.chunks.size());
+    segment_.chunks.push_back({.id = format::short_id(entry.header.id),
+                               .pack = pack_place,
+                               .offset_bytes = entry.offset_bytes,
+                               .size_bytes = static_cast<uint32_t>(format::record_size_bytes(entry.header)),
+                               .plain_size_bytes = entry.header.plain_size_bytes});
+    for (const format::Piece& piece : entry.pieces) segment_.pieces.push_back({.id = piece.id, .bundle = place});
+  }
+  return {};
+}
+
+Status Session::write_segment_if(size_t entry_count_min) {
+  format::SegmentContents contents;
+  {
+    const MutexLock lock(segment_mutex_);
+    if (segment_.chunks.size() + segment_.pieces.size() < entry_count_min) return {};
+    contents = std::exchange(segment_, {});
+  }
+  auto plain = std::make_shared<Bytes>(format::encode_segment(std::move(contents)));
+  const Bytes object = TRY(seal_segment(vault_, domain_.keys(), *plain));
+  const ObjectId id = ObjectId::from(crypto::hash(object));
+  const std::array<ByteView, 1> parts{ByteView(object)};
+  TRY_DO(vault_.store().create(segment_key(domain_.id(), vault_.keyring().self().id, id), parts)
+             .during("write index segment"));
+  const ByteView view = *plain;
+  const auto table = TRY(IndexTable::make(id, view, std::move(plain)));
+  domain_.add_own_segment(table);
+  // What the index knows now need not be remembered as claimed.
+  for (size_t place = 0; place < table->view().chunk_count(); ++place) {
+    const format::ShortId chunk = table->view().chunk(place).id;
+    Shard& shard = shards_[static_cast<size_t>(chunk[0]) % shard_count];
+    const MutexLock lock(shard.mutex);
+    shard.chunks.erase(chunk);
+  }
+  for (size_t place = 0; place < table->view().piece_count(); ++place) {
+    const format::ShortId piece = table->view().piece(place).id;
+    Shard& shard = shards_[static_cast<size_t>(piece[0]) % shard_count];
+    const MutexLock lock(shard.mutex);
+    shard.pieces.erase(piece);
+  }
+  return {};
+}
+
+void Session::note_reuse(const std::shared_ptr<const format::PackInfo>& pack) {
+  const MutexLock lock(reuse_mutex_);
+  reused_packs_.insert(pack);
+}
+
+Status Session::check_reused() {
+  const MutexLock lock(reuse_mutex_);
+  for (const auto& pack : reused_packs_) {
+    const std::string key =
+        pack_key(static_cast<PackKind>(pack->kind), domain_.id(), AuthorId{pack->author}, pack->id);
+    auto info = vault_.store().stat(key);
+    if (info && info->size_bytes >= pack->size_bytes) continue;
+    if (!info && info.error().code() != ErrorCode::not_found) return std::move(info).error();
+    return Error(ErrorCode::corrupt, "pack " + to_hex(pack->id) + ", which this backup relies on, is " +
+                                         (info ? "truncated" : "missing"))
+        .with_hint("Run 'holdfast verify'; then back up again.");
+  }
+  return {};
+}
+
+Result<bool> Session::claim(IdSpace space, const format::ShortId& id, bool rewrite) {
+  Shard& shard = shards_[static_cast<size_t>(id[0]) % shard_count];
+  const MutexLock lock(shard.mutex);
+  auto& claimed = space == IdSpace::chunk ? shard.chunks : shard.pieces;
+  if (claimed.contains(id)) return false;
+  if (!rewrite) {
+    const auto found = space == IdSpace::chunk ? domain_.index().find_chunk(id) : domain_.index().find_piece(id);
+    if (found) {
+      note_reuse(found->pack);
+      return false;
+    }
+  }
+  claimed.insert(id);
+  return true;
+}
+
+Result<std::optional<Location>> Session::find_piece(const ChunkId& id) {
+  TRY_DO(domain_.load_index_once());
+  return domain_.index().find_piece(format::short_id(id));
+}
+
+Session::Worker::Worker(Session& session)
+    : session_(session), sealer_(session.domain_.ids(), session.options_.compression_level) {}
+
+Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& id, ByteView plain,
+                                        const std::vector<format::Piece>* pieces) {
+  TRY_DO(session_.first_error());
+  const RecordSealer::Prepared prepared = TRY(sealer_.prepare(kind, id, plain, pieces));
+  PackStream& stream = kind == format::RecordKind::node ? *session_.metadata_ : *session_.data_;
+  const uint64_t size_bytes = format::record_size_bytes(prepared.header);
+  PackStream::Reserved reserved = stream.reserve(size_bytes);
+  auto entry = sealer_.seal(*reserved.pack, reserved.slot, prepared, stream.metadata_key(), stream.content_secret());
+  if (!entry) {
+    // The slot cannot be given back: the session is lost, and says so to everyone.
+    session_.fail(entry.error());
+    return std::move(entry).error();
+  }
+  stream.complete(reserved.pack, std::move(*entry));
+  session_.stored_bytes_.fetch_add(size_bytes, std::memory_order_relaxed);
+  return size_bytes;
+}
+
+Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const ChunkId& id, ByteView plain) {
+  TRY_DO(session_.domain_.load_index_once());
+  Put put{.id = id};
+  if (TRY(session_.claim(IdSpace::chunk, format::short_id(id), false))) {
+    put.stored_bytes = TRY(store(kind, id, plain, nullptr));
+  }
+  return put;
+}
+
+Result<Session::Worker::Put> Session::Worker::put_chunk(ByteView plain) {
+  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain));
+}
+
+Result<Session::Worker::Put> Session::Worker::put_node(ByteView plain) {
+  return guard(put(format::RecordKind::node, hash_with(session_.domain_.ids().node, plain), plain));
+}
+
+Result<bool> Session::Worker::claim_piece(const ChunkId& id, bool rewrite) {
+  const auto attempt = [&]() -> Result<bool> {
+    TRY_DO(session_.domain_.load_index_once());
+    return session_.claim(IdSpace::piece, format::short_id(id), rewrite);
+  };
+  return guard(attempt());
+}
+
+Result<Session::Worker::Put> Session::Worker::put_bundle(const std::vector<ChunkId>& ids,
+                                                         const std::vector<uint32_t>& sizes, ByteView plain) {
+  CHECK(ids.size() == sizes.size() && !ids.empty());
+  std::vector<format::Piece> pieces(ids.size());
+  for (size_t place = 0; place < ids.size(); ++place) {
+    pieces[place] = {.id = format::short_id(ids[place]), .size_bytes = sizes[place]};
+  }
+  Put put{.id = bundle_id(session_.domain_.ids(), ids)};
+  put.stored_bytes = TRY(guard(store(format::RecordKind::bundle, put.id, plain, &pieces)));
+  return put;
+}
+
+Status Session::flush() {
+  data_->close_all();
+  metadata_->close_all();
+  {
+    const MutexLock lock(pending_mutex_);
+    while (pending_packs_ > 0) pending_changed_.wait(pending_mutex_);
+  }
+  TRY_DO(first_error());
+  return write_segment_if(1);
+}
+
+Status Session::admit() {
+  if (domain_.log().is_fenced(id_)) {
+    return Error(ErrorCode::busy, "this session was ended from elsewhere, by a collection")
+        .with_hint("Run the backup again: what was stored is found again.");
+  }
+  for (const ObjectId& point : built_upon_) {
+    if (domain_.log().was_forgotten(point)) {
+      return Error(ErrorCode::busy, "recovery point " + to_hex(point) + ", which this one builds upon, was forgotten")
+          .with_hint("Run the backup again.");
+    }
+  }
+  return {};
+}
+
+Result<PointInfo> Session::commit(format::RecoveryPoint point) {
+  CHECK(!ended_);
+  TRY_DO(flush());
+  TRY_DO(check_reused());
+  if (!point.parent.is_none()) built_upon_.insert(point.parent);
+  point.session = id_;
+  point.stored_bytes = stored_bytes();
+  point.ended = vault_.clock().now();
+  const ObjectId id = TRY(domain_.log()
+                              .append(format::LogKind::commit, format::encode(point), vault_.rng(), vault_.clock(),
+                                      [this] { return admit(); })
+                              .during("commit"));
+  ended_ = true;
+  const auto committed = domain_.log().points().find(id);
+  if (committed == domain_.log().points().end()) {
+    return Error(ErrorCode::internal, "the commit record was written but not accepted");
+  }
+  return committed->second;
+}
+
+Status Session::end() {
+  TRY_DO(flush());
+  if (ended_) return {};
+  ended_ = true;
+  format::EndBody body;
+  body.session = id_;
+  (void)TRY(domain_.log().append(format::LogKind::end, format::encode(body), vault_.rng(), vault_.clock(),
+                                 [] { return Status(); }));
+  return {};
+}
+
+}  // namespace holdfast::vault

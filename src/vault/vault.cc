@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vault/vault.h"
+
+#include <algorithm>
+
+#include "base/byte_io.h"
+
+namespace holdfast::vault {
+
+namespace {
+
+constexpr uint8_t local_state_version = 1;
+
+}  // namespace
+
+Bytes encode_local_state(const LocalState& state) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.u8(local_state_version);
+  out.u8(state.pins.vault ? 1 : 0);
+  out.raw(state.pins.vault.value_or(VaultId{}).view());
+  out.fixed(state.pins.key_list_number);
+  out.raw(state.pins.key_list_hash.view());
+  out.varint(state.heads.size());
+  for (const auto& [domain, head] : state.heads) {
+    out.fixed(domain);
+    out.fixed(head.number);
+    out.raw(head.hash.view());
+  }
+  return bytes;
+}
+
+Result<LocalState> decode_local_state(ByteView bytes) {
+  ByteReader in(bytes);
+  const auto take_id = [&](auto id) {
+    const ByteView raw = in.raw(32);
+    if (raw.size() == 32) id = decltype(id)::from(raw);
+    return id;
+  };
+  LocalState state;
+  if (in.u8() != local_state_version) return Error(ErrorCode::corrupt, "local state: unknown version");
+  const bool pinned = in.u8() != 0;
+  const VaultId vault = take_id(VaultId{});
+  if (pinned) state.pins.vault = vault;
+  state.pins.key_list_number = in.fixed<uint64_t>();
+  state.pins.key_list_hash = take_id(ObjectId{});
+  const uint64_t count = in.varint();
+  for (uint64_t place = 0; place < count && in.ok(); ++place) {
+    const DomainId domain = in.fixed<uint32_t>();
+    LogHead head;
+    head.number = in.fixed<uint64_t>();
+    head.hash = take_id(ObjectId{});
+    state.heads[domain] = head;
+  }
+  TRY_DO(in.finish("local state"));
+  return state;
+}
+
+Vault::Vault(store::ObjectStore& store, Keyring keyring, LocalState state, Rng& rng, Clock& clock)
+    : store_(store), keyring_(std::move(keyring)), state_(std::move(state)), rng_(rng), clock_(clock) {}
+
+Vault::Domain::Domain(Vault& vault, const DomainKeys& keys, LogHead known)
+    : vault_(vault),
+      keys_(keys),
+      ids_(keys.id_key),
+      secrets_(vault.keyring().vault_id(), keys),
+      log_(vault.store(), vault.keyring(), keys.domain, known) {}
+
+Result<Vault::Domain*> Vault::domain(DomainId id) {
+  const MutexLock lock(mutex_);
+  auto& domain = domains_[id];
+  if (!domain) {
+    const DomainKeys* keys = keyring_.domain(id);
+    if (keys == nullptr) return Error(ErrorCode::denied, "no keys of domain " + std::to_string(id));
+    const auto head = state_.heads.find(id);
+    domain = std::make_unique<Domain>(*this, *keys, head == state_.heads.end() ? LogHead{} : head->second);
+  }
+  return domain.get();
+}
+
+Status Vault::Domain::load_index() {
+  const MutexLock lock(load_mutex_);
+  std::vector<std::string> fresh;
+  TRY_DO(vault_.store().list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
+    const auto name = parse_object_key(object.key);
+    if (name && !loaded_.contains(name->id)) fresh.push_back(object.key);
+    return {};
+  }));
+  for (const std::string& key : fresh) {
+    const ParsedKey name = *parse_object_key(key);
+    auto object = vault_.store().get(key, std::nullopt);
+    // A collector may have merged it away since it was listed; what it held is in a segment listed next time.
+    if (!object && object.error().code() == ErrorCode::not_found) continue;
+    TRY_DO(object);
+    auto plain = std::make_shared<Bytes>(TRY(open_segment(vault_.keyring(), keys_, name, *object)));
+    const ByteView view = *plain;
+    index_.add(TRY(IndexTable::make(name.id, view, std::move(plain)).during("index segment " + key)));
+    loaded_.insert(name.id);
+  }
+  loaded_once_.store(true, std::memory_order_release);
+  return {};
+}
+
+Status Vault::Domain::load_index_once() {
+  if (loaded_once_.load(std::memory_order_acquire)) return {};
+  return load_index();
+}
+
+void Vault::Domain::add_own_segment(std::shared_ptr<const IndexTable> table) {
+  const MutexLock lock(load_mutex_);
+  loaded_.insert(table->segment());
+  index_.add(std::move(table));
+}
+
+std::unique_ptr<RecordReader> Vault::Domain::make_reader() {
+  return std::make_unique<RecordReader>(vault_.store(), vault_.keyring().vault_id(), keys_, ids_, secrets_);
+}
+
+Result<std::vector<PointInfo>> Vault::points() {
+  std::vector<PointInfo> points;
+  for (const DomainId id : keyring_.domains()) {
+    Domain* opened = TRY(domain(id));
+    TRY_DO(opened->log().refresh());
+    for (const auto& [point_id, point] : opened->log().points()) points.push_back(point);
+  }
+  std::sort(points.begin(), points.end(), [](const PointInfo& a, const PointInfo& b) {
+    return std::tie(a.point.begun, a.domain, a.number) < std::tie(b.point.begun, b.domain, b.number);
+  });
+  return points;
+}
+
+std::vector<std::string> Vault::alarms() {
+  const MutexLock lock(mutex_);
+  std::vector<std::string> alarms;
+  for (const auto& [id, domain] : domains_) {
+    if (domain) alarms.insert(alarms.end(), domain->log().alarms().begin(), domain->log().alarms().end());
+  }
+  return alarms;
+}
+
+LocalState Vault::local_state() {
+  const MutexLock lock(mutex_);
+  for (const auto& [id, domain] : domains_) {
+    if (domain && domain->log().head().number > 0) state_.heads[id] = domain->log().head();
+  }
+  return state_;
+}
+
+}  // namespace holdfast::vault

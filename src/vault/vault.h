@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "base/seams.h"
+#include "store/object_store.h"
+#include "vault/index.h"
+#include "vault/keyring.h"
+#include "vault/log.h"
+#include "vault/record_reader.h"
+
+namespace holdfast::vault {
+
+// What a client keeps of a vault between runs, so that storage cannot show it an older or another one.
+struct LocalState {
+  Pins pins;
+  std::map<DomainId, LogHead> heads;
+};
+Bytes encode_local_state(const LocalState& state);
+Result<LocalState> decode_local_state(ByteView bytes);
+
+// An opened vault: keys, logs, indexes. The const methods may be called from any thread.
+class Vault {
+ public:
+  Vault(store::ObjectStore& store, Keyring keyring, LocalState state, Rng& rng, Clock& clock);
+
+  store::ObjectStore& store() { return store_; }
+  Keyring& keyring() { return keyring_; }
+  const Keyring& keyring() const { return keyring_; }
+  Rng& rng() { return rng_; }
+  Clock& clock() { return clock_; }
+
+  // One domain of the vault, opened on first use.
+  class Domain {
+   public:
+    Domain(Vault& vault, const DomainKeys& keys, LogHead known);
+    DomainId id() const { return keys_.domain; }
+    const DomainKeys& keys() const { return keys_; }
+    const IdKeys& ids() const { return ids_; }
+    DomainLog& log() { return log_; }
+    Index& index() { return index_; }
+    // Loads all segments once; later calls load what was added since. Any thread.
+    Status load_index() EXCLUDES(load_mutex_);
+    // The same, but only the first call looks into the store.
+    Status load_index_once() EXCLUDES(load_mutex_);
+    // Takes in a segment that this process wrote itself.
+    void add_own_segment(std::shared_ptr<const IndexTable> table) EXCLUDES(load_mutex_);
+    // A reader for one thread.
+    std::unique_ptr<RecordReader> make_reader();
+
+   private:
+    Vault& vault_;
+    const DomainKeys& keys_;
+    const IdKeys ids_;
+    SessionSecrets secrets_;
+    DomainLog log_;
+    Index index_;
+    Mutex load_mutex_;
+    std::set<ObjectId> loaded_ GUARDED_BY(load_mutex_);
+    std::atomic<bool> loaded_once_ = false;
+  };
+  Result<Domain*> domain(DomainId id) EXCLUDES(mutex_);
+  Result<Domain*> home() { return domain(keyring_.home_domain()); }
+
+  // All points of all domains that our keys open, oldest first. Refreshes the logs.
+  Result<std::vector<PointInfo>> points();
+  // Alarms of all logs read so far.
+  std::vector<std::string> alarms();
+  // To be kept for the next run.
+  LocalState local_state();
+  void set_pins(Pins pins) { state_.pins = std::move(pins); }
+
+ private:
+  store::ObjectStore& store_;
+  Keyring keyring_;
+  LocalState state_;
+  Rng& rng_;
+  Clock& clock_;
+  Mutex mutex_;
+  std::map<DomainId, std::unique_ptr<Domain>> domains_ GUARDED_BY(mutex_);
+};
+
+// A stored segment: epoch u32, sealed and compressed contents, signature. docs/format.md 5.1.
+Result<Bytes> seal_segment(Vault& vault, const DomainKeys& keys, ByteView plain);
+// Checks name, author and signature, and opens. `corrupt` naming the segment.
+Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const ParsedKey& name, ByteView object);
+
+}  // namespace holdfast::vault
