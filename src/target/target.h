@@ -50,7 +50,8 @@ struct Placement {
   };
   Action action = Action::done;
   std::shared_ptr<Writer> writer;
-  bool kept = false;  // With `done`: it was there already and was left alone.
+  bool kept = false;      // With `done`: it was there already and was left alone.
+  bool existing = false;  // With `write`: an older one stands there; after prepare(), read_existing() yields it.
 };
 
 class Target {

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/chunk_fetcher.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace holdfast::job {
+
+namespace {
+
+// One read takes in neighbours while it stays below this, and skips gaps up to that: a request costs more than so
+// many bytes read in vain.
+constexpr uint64_t run_size_bytes_max = 8 << 20;
+constexpr uint64_t gap_size_bytes_max = 256 << 10;
+
+std::string key_of(const vault::Vault::Domain& domain, const vault::Location& location) {
+  const format::PackInfo& pack = *location.pack;
+  return vault::pack_key(static_cast<vault::PackKind>(pack.kind), domain.id(), vault::AuthorId{pack.author}, pack.id);
+}
+
+bool same_record(const Wanted& a, const Wanted& b) {
+  return a.location.pack->id == b.location.pack->id && a.location.offset_bytes == b.location.offset_bytes;
+}
+
+}  // namespace
+
+ChunkFetcher::ChunkFetcher(vault::Vault::Domain& domain, store::ObjectStore& store)
+    : domain_(domain), store_(store), reader_(domain.make_reader()) {}
+
+Status ChunkFetcher::locate(Wanted& wanted) {
+  const format::ShortId id = format::short_id(wanted.id);
+  const auto found = wanted.is_piece ? domain_.index().find_piece(id) : domain_.index().find_chunk(id);
+  if (!found) {
+    return Error(ErrorCode::corrupt,
+                 (wanted.is_piece ? "piece " : "chunk ") + to_hex(wanted.id) + " is missing from the vault");
+  }
+  wanted.location = *found;
+  return {};
+}
+
+Status ChunkFetcher::fetch(std::vector<Wanted>& wanted,
+                           const std::function<Status(const Wanted&, ByteView plain)>& deliver,
+                           const std::function<Status(const Wanted&, Error)>& missing) {
+  TRY_DO(domain_.load_index_once());
+  std::vector<Wanted> located;
+  located.reserve(wanted.size());
+  for (Wanted& one : wanted) {
+    if (Status found = locate(one); !found) {
+      TRY_DO(missing(one, std::move(found.error())));
+    } else {
+      located.push_back(std::move(one));
+    }
+  }
+  wanted = std::move(located);
+  std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) {
+    return std::tie(a.location.pack->id, a.location.offset_bytes, a.tag) <
+           std::tie(b.location.pack->id, b.location.offset_bytes, b.tag);
+  });
+  for (auto begin = wanted.begin(); begin != wanted.end();) {
+    auto end = begin;
+    uint64_t run_end = begin->location.offset_bytes;
+    while (end != wanted.end() && end->location.pack->id == begin->location.pack->id &&
+           end->location.offset_bytes <= run_end + gap_size_bytes_max &&
+           (end == begin || uint64_t{end->location.offset_bytes} + end->location.size_bytes <=
+                                begin->location.offset_bytes + run_size_bytes_max)) {
+      run_end = std::max(run_end, uint64_t{end->location.offset_bytes} + end->location.size_bytes);
+      ++end;
+    }
+    TRY_DO(fetch_run(begin, end, deliver, missing));
+    begin = end;
+  }
+  return {};
+}
+
+Status ChunkFetcher::fetch_run(std::vector<Wanted>::iterator begin, std::vector<Wanted>::iterator end,
+                               const std::function<Status(const Wanted&, ByteView)>& deliver,
+                               const std::function<Status(const Wanted&, Error)>& missing) {
+  const uint64_t run_begin = begin->location.offset_bytes;
+  uint64_t run_end = run_begin;
+  for (auto one = begin; one != end; ++one) {
+    run_end = std::max(run_end, uint64_t{one->location.offset_bytes} + one->location.size_bytes);
+  }
+  const auto size = static_cast<size_t>(run_end - run_begin);
+  if (run_.size() < size) run_.resize(size);
+  const MutableByteView run = MutableByteView(run_).first(size);
+  const Status read = store_.read(key_of(domain_, begin->location), run_begin, run);
+  if (!read && end - begin > 1) {
+    // One by one, so that damage at one place costs no neighbour.
+    for (auto one = begin; one != end; ++one) TRY_DO(fetch_run(one, one + 1, deliver, missing));
+    return {};
+  }
+  if (!read) return missing(*begin, Error(read.error()));
+  for (auto one = begin; one != end;) {
+    auto next = one + 1;
+    while (next != end && same_record(*one, *next)) ++next;
+    TRY_DO(deliver_record(one, next,
+                          run.subspan(one->location.offset_bytes - run_begin, one->location.size_bytes), deliver,
+                          missing));
+    one = next;
+  }
+  return {};
+}
+
+Status ChunkFetcher::deliver_record(std::vector<Wanted>::iterator begin, std::vector<Wanted>::iterator end,
+                                    ByteView record, const std::function<Status(const Wanted&, ByteView)>& deliver,
+                                    const std::function<Status(const Wanted&, Error)>& missing) {
+  const auto opened = reader_->open(*begin->location.pack, record);
+  for (auto one = begin; one != end; ++one) {
+    if (!opened) {
+      TRY_DO(missing(*one, Error(opened.error()).during("pack " + to_hex(one->location.pack->id))));
+      continue;
+    }
+    const auto part = part_of(*one, *opened);
+    TRY_DO(part ? deliver(*one, *part) : missing(*one, Error(part.error())));
+  }
+  return {};
+}
+
+// The bytes wanted of an opened record. Chunks were checked against their id when opened, pieces by their short ids;
+// here the full id is compared.
+Result<ByteView> ChunkFetcher::part_of(const Wanted& wanted, const vault::OpenedRecord& record) {
+  if (!wanted.is_piece) {
+    if (record.header.id != wanted.id) {
+      return Error(ErrorCode::corrupt, "chunk " + to_hex(wanted.id) + ": another record stands in its place");
+    }
+    return record.plain;
+  }
+  size_t offset = 0;
+  if (record.pieces != nullptr) {
+    const format::ShortId id = format::short_id(wanted.id);
+    for (const format::Piece& piece : *record.pieces) {
+      if (piece.id == id) {
+        const ByteView part = record.plain.subspan(offset, piece.size_bytes);
+        if (vault::hash_with(domain_.ids().piece, part) == wanted.id) return part;
+        break;
+      }
+      offset += piece.size_bytes;
+    }
+  }
+  return Error(ErrorCode::corrupt, "piece " + to_hex(wanted.id) + " is not in the bundle that should hold it");
+}
+
+Result<Bytes> ChunkFetcher::get(const ChunkId& id, bool is_piece) {
+  std::vector<Wanted> wanted{{.id = id, .is_piece = is_piece}};
+  Bytes bytes;
+  TRY_DO(fetch(
+      wanted,
+      [&](const Wanted&, ByteView plain) -> Status {
+        bytes = to_bytes(plain);
+        return {};
+      },
+      [](const Wanted&, Error error) -> Status { return error; }));
+  return bytes;
+}
+
+}  // namespace holdfast::job

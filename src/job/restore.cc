@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/restore.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "job/restore_pipeline.h"
+#include "job/vault_nodes.h"
+#include "tree/tree.h"
+
+namespace holdfast::job {
+
+namespace {
+
+// Keys at or beneath `key`: the key itself and all that go on with a zero byte. "" is everything.
+struct KeyRange {
+  Bytes from, to;
+};
+KeyRange range_beneath(ByteView key) {
+  KeyRange range{to_bytes(key), {}};
+  if (!key.empty()) {
+    range.to = to_bytes(key);
+    range.to.push_back(std::byte{1});
+  }
+  return range;
+}
+
+}  // namespace
+
+Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& point, target::Target& target,
+                                  const RestoreRequest& request, Observer& observer) {
+  vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
+  TRY_DO(domain.load_index_once());
+  TRY_DO(target.begin());
+  const unsigned worker_count =
+      request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());
+  RestorePipeline pipeline(vault, domain, worker_count, request.dry_run, observer);
+  VaultNodes nodes(domain);
+
+  observer.progress.entries_expected = point.point.entry_count;
+  observer.progress.bytes_expected = point.point.size_bytes;
+  const KeyRange range = range_beneath(request.beneath);
+  bool found = request.beneath.empty();
+  Status walked = tree::for_range(
+      nodes, to_root(point.point.entries), range.from, range.to, [&](const tree::EntryView& view) -> Status {
+        if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "the restore was stopped");
+        // A key that merely sorts between "a" and "a\1" without continuing at a component is none of ours.
+        if (!request.beneath.empty() && view.key.size() > request.beneath.size() &&
+            view.key[request.beneath.size()] != std::byte{0}) {
+          return {};
+        }
+        found = true;
+        if (request.wanted && !request.wanted(view.key)) return {};
+        auto entry = format::decode_entry(view.value);
+        if (!entry) {
+          pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
+          return {};
+        }
+        target::Placement placement = TRY(target.place(view.key, *entry));
+        return pipeline.take(std::move(placement), *entry, nodes);
+      });
+  Status drained = pipeline.finish();
+  TRY_DO(walked);
+  TRY_DO(drained);
+  if (!found) return Error(ErrorCode::not_found, "no such path in this recovery point");
+  // Beyond this point every content is in place; folders get their metadata, what is not in the point goes.
+  RestoreReport report = pipeline.report();
+  for (target::Problem& problem : TRY(target.finish())) {
+    observer.skipped(problem.name, problem.error);
+    report.problems.push_back(std::move(problem));
+  }
+  for (const target::Problem& problem : report.problems) {
+    if (problem.error.code() == ErrorCode::corrupt) report.damage_found = true;
+  }
+  return report;
+}
+
+}  // namespace holdfast::job
