@@ -141,7 +141,7 @@ Result<ByteView> ChunkFetcher::part_of(const Wanted& wanted, const vault::Opened
 }
 
 Result<Bytes> ChunkFetcher::get(const ChunkId& id, bool is_piece) {
-  std::vector<Wanted> wanted{{.id = id, .is_piece = is_piece}};
+  std::vector<Wanted> wanted{{.id = id, .is_piece = is_piece, .tag = 0, .location = {}}};
   Bytes bytes;
   TRY_DO(fetch(
       wanted,
