@@ -121,6 +121,20 @@ Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes) {
   return {};
 }
 
+bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes) {
+  // Linux 6.5; too new for the C library's headers.
+  constexpr long cachestat_number = 451;
+  struct {
+    uint64_t offset_bytes, size_bytes;
+  } const range{offset_bytes, size_bytes};
+  struct {
+    uint64_t cached, dirty, writeback, evicted, recently_evicted;
+  } pages{};
+  if (::syscall(cachestat_number, fd, &range, &pages, 0) != 0) return false;
+  const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return pages.cached * page_bytes > size_bytes / 2;
+}
+
 Status set_direct(int fd, bool direct) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0) return errno_error(errno, "fcntl", name_of_fd(fd));

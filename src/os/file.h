@@ -40,6 +40,9 @@ Result<size_t> read_full(int fd, MutableByteView out);
 Result<size_t> pread_full(int fd, MutableByteView out, uint64_t offset_bytes);
 Status write_full(int fd, ByteView bytes);
 Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes);
+// Whether most of the range is in the page cache, so that reading past the cache would be slower. False where the
+// kernel does not tell.
+bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes);
 // Turns O_DIRECT on or off. `invalid` where the file system has none.
 Status set_direct(int fd, bool direct);
 

@@ -105,6 +105,14 @@ TEST(File, holes_are_punched_and_space_is_kept) {
   EXPECT_EQ(stat_fd(fd.get())->size_bytes, 2u << 20);
 }
 
+TEST(File, what_was_just_read_may_be_cached_and_what_is_not_there_is_not) {
+  TemporaryFolder folder;
+  const Fd fd = open(folder.path("f"), {.access = Access::read_write, .create = true}).value();
+  ASSERT_TRUE(truncate(fd.get(), 1 << 20).has_value());
+  EXPECT_FALSE(is_cached(fd.get(), 0, 1 << 20)) << "nothing has touched its pages";
+  EXPECT_FALSE(is_cached(-1, 0, 1 << 20));
+}
+
 TEST(File, directories_are_made_all_the_way_down) {
   TemporaryFolder folder;
   ASSERT_TRUE(make_directories(folder.path("a/b//c/"), 0700).has_value());

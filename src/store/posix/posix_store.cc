@@ -6,7 +6,7 @@
 #include "os/file.h"
 #include "store/key.h"
 #include "store/posix/layout.h"
-#include "store/posix/object_writer.h"
+#include "store/posix/object_io.h"
 
 namespace holdfast::store {
 
@@ -188,7 +188,7 @@ Result<Bytes> PosixStore::get(std::string_view key, std::optional<Range> range) 
     return too_short(key);
   }
   Bytes bytes(wanted.size_bytes);
-  const size_t n = TRY(os::pread_full(object.fd.get(), bytes, wanted.offset_bytes).during(naming(key)));
+  const size_t n = TRY(read_range(object.fd.get(), wanted.offset_bytes, bytes).during(naming(key)));
   if (n < bytes.size()) return too_short(key);
   return bytes;
 }
@@ -196,7 +196,7 @@ Result<Bytes> PosixStore::get(std::string_view key, std::optional<Range> range) 
 Status PosixStore::read(std::string_view key, uint64_t offset_bytes, MutableByteView out) {
   const OpenObject object = TRY(open_object(key));
   if (offset_bytes > object.size_bytes || out.size() > object.size_bytes - offset_bytes) return too_short(key);
-  const size_t n = TRY(os::pread_full(object.fd.get(), out, offset_bytes).during(naming(key)));
+  const size_t n = TRY(read_range(object.fd.get(), offset_bytes, out).during(naming(key)));
   if (n < out.size()) return too_short(key);
   return {};
 }

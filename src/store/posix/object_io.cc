@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/posix/object_writer.h"
+#include "store/posix/object_io.h"
 
 #include <algorithm>
 
@@ -93,6 +93,20 @@ Status write_parts(int fd, std::span<const ByteView> parts) {
   joined.reserve(size_bytes);
   for (const ByteView part : parts) joined.insert(joined.end(), part.begin(), part.end());
   return os::pwrite_full(fd, joined, 0);
+}
+
+Result<size_t> read_range(int fd, uint64_t offset_bytes, MutableByteView out) {
+  const size_t bulk = out.size() / alignment_bytes * alignment_bytes;
+  const bool is_fit = bulk >= direct_size_bytes_min && is_aligned(out.data()) && offset_bytes % alignment_bytes == 0;
+  if (!is_fit || os::is_cached(fd, offset_bytes, bulk) || !os::set_direct(fd, true)) {
+    return os::pread_full(fd, out, offset_bytes);
+  }
+  const Result<size_t> n = os::pread_full(fd, out.first(bulk), offset_bytes);
+  TRY_DO(os::set_direct(fd, false));
+  // The file system may refuse after all, or stop at an end that is not aligned: the cache serves the rest.
+  const size_t done = n ? *n / alignment_bytes * alignment_bytes : 0;
+  if (!n && n.error().code() != ErrorCode::invalid) return n;
+  return done + TRY(os::pread_full(fd, out.subspan(done), offset_bytes + done));
 }
 
 }  // namespace holdfast::store
