@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_io.h"
 #include "base/bytes.h"
 #include "base/result.h"
 
