@@ -15,7 +15,7 @@ from compare_lib.sets import DataSet, put_back  # noqa: E402
 
 
 def sample(tool, seconds, stored_bytes, rss_bytes=100 << 20):
-    cost = {"seconds": seconds, "cpu_seconds": seconds, "rss_bytes": rss_bytes, "flush_seconds": 0}
+    cost = {"seconds": seconds, "cpu_seconds": seconds, "other_cpu_seconds": seconds / 2, "rss_bytes": rss_bytes, "flush_seconds": 0}
     return {"tool": tool, "stored_bytes": stored_bytes,
             "phases": {"first": cost, "unchanged": cost, "restore": cost}}
 
@@ -47,6 +47,9 @@ class ConclusionTest(unittest.TestCase):
     def test_the_highest_peak_of_memory_counts(self):
         samples = [sample("holdfast", 1, 1), sample("holdfast", 1, 1, 600 << 20), sample("holdfast", 1, 1)]
         self.assertFalse(verdicts(samples)["rss"]["met"])
+
+    def test_work_of_others_is_a_share_of_all_cores(self):
+        self.assertEqual(0.125, report.other_work_share([sample("restic", 2.0, 1), sample("borg", 4.0, 1)], 4))
 
     def test_without_holdfast_nothing_is_claimed(self):
         self.assertTrue(all(one["met"] is None for one in verdicts([sample("restic", 1, 1)]).values()))
@@ -129,6 +132,7 @@ class CommandTest(unittest.TestCase):
         cost = run_measured([sys.executable, "-c", program], {}, "/", self.log)
         self.assertGreater(cost["rss_bytes"], 200 << 20)
         self.assertGreater(cost["cpu_seconds"], 0)
+        self.assertGreaterEqual(cost["other_cpu_seconds"], 0)
 
     def test_a_command_that_fails_says_why(self):
         with self.assertRaisesRegex(CommandFailed, "exit status 3: .*no such thing"):

@@ -22,11 +22,13 @@ class CommandFailed(Exception):
 
 
 def run_measured(argv, env, cwd, log_path):
-    """Runs argv to its end. Returns seconds, CPU seconds, peak resident bytes, and the seconds that the
-    kernel then needed to write out what the command left in the page cache (not part of `seconds`)."""
+    """Runs argv to its end. Returns seconds, CPU seconds, peak resident bytes, the CPU seconds that went to
+    anything else meanwhile (kernel threads too), and the seconds that the kernel then needed to write out
+    what the command left in the page cache (not part of `seconds`)."""
     with open(log_path, "ab") as log:
         log.write(("$ " + " ".join(argv) + "\n").encode())
         log.flush()
+        busy_before = busy_cpu_seconds()
         begin = time.perf_counter()
         process = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -36,6 +38,7 @@ def run_measured(argv, env, cwd, log_path):
             process.wait()
             raise
         seconds = time.perf_counter() - begin
+        busy = busy_cpu_seconds() - busy_before
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise CommandFailed(f"exit status {process.returncode}: {tail(log_path)}")
@@ -44,9 +47,17 @@ def run_measured(argv, env, cwd, log_path):
     return {
         "seconds": seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "other_cpu_seconds": max(0.0, busy - usage.ru_utime - usage.ru_stime),
         "rss_bytes": usage.ru_maxrss * 1024,
         "flush_seconds": time.perf_counter() - begin,
     }
+
+
+def busy_cpu_seconds():
+    """What all processors of the machine have spent since boot on anything, stolen time included."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _idle, _wait, irq, softirq, stolen = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def run_quietly(argv, env=None, cwd=None):

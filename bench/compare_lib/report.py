@@ -13,6 +13,8 @@ BOUNDS = {
     "E": {"first": 4.0, "restore": 1.5, "stored": 0.85},
 }
 RSS_BYTES_MAX = 512 << 20
+# Above this share of the processors' time, what else ran is named under the table.
+OTHER_WORK_SHARE_QUIET = 0.1
 RESTORE_NEWEST_TO_FIRST_MAX = 1.3
 WORDS = {"first": "first backup", "unchanged": "unchanged backup", "restore": "restore", "stored": "bytes stored"}
 PHASES = ["first", "unchanged", "restore", "restore_first"]
@@ -65,12 +67,20 @@ def judge(set_name, medians):
     return verdicts
 
 
+def other_work_share(samples, cores):
+    """The share of the processors' time that went elsewhere while commands were measured."""
+    costs = [cost for sample in samples for cost in sample["phases"].values()]
+    spent = sum(cost["seconds"] for cost in costs) * cores
+    return sum(cost.get("other_cpu_seconds", 0) for cost in costs) / spent if spent else 0.0
+
+
 def conclude(results):
     """Fills in medians and verdicts from the samples."""
     for name, one in results["sets"].items():
         if one["samples"]:
             one["medians"] = medians_of(one["samples"])
             one["bounds"] = judge(name, one["medians"])
+            one["other_work_share"] = other_work_share(one["samples"], results["machine"]["cores"])
 
 
 # --- Markdown ------------------------------------------------------------------------------------------
@@ -124,7 +134,10 @@ def markdown(results):
     parts.append(table(["set", "what", "Holdfast", "best peer", "ratio", "required", "met"], rows))
     for name, one in judged:
         parts.append(f"**{name}**: {one['description']}; {one['files']:,} files, {one['bytes'] / 1e6:,.0f} MB; "
-                     f"rounds: {one['rounds']}.")
+                     f"rounds: {max(values['rounds'] for values in one['medians'].values())}.")
+        if one["other_work_share"] > OTHER_WORK_SHARE_QUIET:
+            parts.append(f"The machine was not idle: {one['other_work_share']:.0%} of its processors' time went to "
+                         "other work while these commands ran.")
         rows = []
         for tool, values in one["medians"].items():
             wrong = "" if one["verified"].get(tool, {}).get("content", False) else " (restore not verified)"
