@@ -121,7 +121,8 @@ Status BackupPipeline::put_huge(source::Item item) {
     return submit(std::move(batch));
   }
   only.item.size_bytes = only.item.content->size_bytes();
-  const uint64_t range_count = std::max<uint64_t>(1, (only.item.size_bytes + huge_range_size_bytes - 1) / huge_range_size_bytes);
+  const uint64_t range_count =
+      std::max<uint64_t>(1, (only.item.size_bytes + huge_range_size_bytes - 1) / huge_range_size_bytes);
   batch->range_size_bytes = huge_range_size_bytes;
   batch->range_extents.resize(static_cast<size_t>(range_count));
   {

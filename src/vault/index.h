@@ -26,7 +26,8 @@ struct Location {
 class IndexTable {
  public:
   // Keeps `bytes` alive through `owner`.
-  static Result<std::shared_ptr<const IndexTable>> make(ObjectId segment, ByteView bytes, std::shared_ptr<const void> owner);
+  static Result<std::shared_ptr<const IndexTable>> make(ObjectId segment, ByteView bytes,
+                                                       std::shared_ptr<const void> owner);
   const ObjectId& segment() const { return segment_; }
   const format::SegmentView& view() const { return view_; }
   const std::shared_ptr<const format::PackInfo>& pack(uint32_t place) const { return packs_[place]; }

@@ -13,7 +13,8 @@
 
 namespace holdfast::vault {
 
-// The hashing keys of a domain. Chunks, pieces, bundles and nodes are named apart, so that one never passes for another.
+// The hashing keys of a domain. Chunks, pieces, bundles and nodes are named apart, so that one never passes for
+// another.
 struct IdKeys {
   explicit IdKeys(const crypto::Secret32& id_key);
   crypto::KeyedHasher chunk, piece, bundle, node;

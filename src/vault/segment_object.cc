@@ -68,8 +68,9 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
   const EpochKeys* epoch_keys = keys.find(epoch);
   if (epoch_keys == nullptr) return Error(ErrorCode::denied, what + ": no keys of its epoch");
   const crypto::SecretBytes compressed =
-      TRY(crypto::open_with(epoch_keys->metadata_key, segment_context(keyring.vault_id(), keys.domain, epoch, name.author),
-                            in.rest()).during(what));
+      TRY(crypto::open_with(epoch_keys->metadata_key,
+                            segment_context(keyring.vault_id(), keys.domain, epoch, name.author), in.rest())
+              .during(what));
   ByteReader inner(compressed.view());
   const uint64_t plain_size = inner.fixed<uint64_t>();
   // A segment compresses little: ids are random. A wild ratio is an attack, not an index.
