@@ -269,6 +269,7 @@ TEST(ContentList, nodes_that_lie_are_corrupt) {
   EXPECT_EQ(reading_fails_with(nodes, {leaf, 1, 11}), ErrorCode::corrupt);
   EXPECT_EQ(reading_fails_with(nodes, {leaf, 2, 10}), ErrorCode::corrupt);
   EXPECT_EQ(reading_fails_with(nodes, {leaf, 200, 10}), ErrorCode::corrupt);
+  EXPECT_EQ(reading_fails_with(nodes, {leaf, 0, 10}), ErrorCode::corrupt);
   EXPECT_EQ(reading_fails_with(nodes, {inner, 2, 10}), ErrorCode::not_found);
 
   format::begin_extent_node(node, 2);

@@ -34,6 +34,7 @@ Status check_node(ByteView node, format::ExtentNodeDecoder& decoder, const forma
 
 void ExtentWalker::open(const format::ContentTree& tree) {
   tree_ = tree;
+  if (tree_.height == 0 && tree_ != format::ContentTree{}) tree_.height = UINT8_MAX;  // Entering it will say so.
   restart();
 }
 

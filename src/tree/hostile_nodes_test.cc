@@ -91,6 +91,8 @@ TEST(HostileNodes, a_root_that_is_not_what_it_was_called_is_corrupt) {
   expect_corrupt(nodes, {id_of(1), 1, 3});
   expect_corrupt(nodes, {id_of(1), 1, 1});
   expect_corrupt(nodes, {id_of(1), 255, 2});
+  expect_corrupt(nodes, {id_of(1), 0, 2});
+  expect_corrupt(nodes, {ChunkId{}, 0, 2});
 }
 
 TEST(HostileNodes, children_that_overlap_or_overreach_are_corrupt) {

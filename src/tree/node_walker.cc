@@ -44,6 +44,7 @@ Status check_node(const ChunkId& id, ByteView node, format::TreeNodeDecoder& dec
 
 void NodeWalker::open(const Root& root) {
   root_ = root;
+  if (root_.height == 0 && root_ != Root{}) root_.height = UINT8_MAX;  // No such tree; entering it will say so.
   root_child_ = {root.node, root.entry_count, false};
   restart();
 }
