@@ -59,7 +59,7 @@ SEAMS = [
     re.compile(r"\b(?:secure_)?getenv\s*\("),
     re.compile(r"\bstd::[io]?fstream\b|\bfopen\s*\(|\bfreopen\s*\("),
     re.compile(r"\bstd::filesystem\b"),
-    re.compile(r"\b(?:s?rand|localtime|gmtime)\s*\("),
+    re.compile(r"\b(?:s?rand|localtime)\s*\("),
     re.compile(r"\b(?:std::)?(?:system|popen|execv[pe]*)\s*\(\s*[\"c]"),
     re.compile(r"(?<![\w>)])::(?:" + "|".join(SYSTEM_CALL) + r")\s*\("),
     re.compile(r"(?<![\w.:>])(?:" + "|".join(BARE_SYSTEM_CALL) + r")\s*\("),
