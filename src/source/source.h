@@ -49,6 +49,10 @@ struct DataRange {
   uint64_t end_bytes = 0;    // From `begin` up to here there is data. begin == end == size: only a hole is left.
 };
 
+// The size of a stream that is not known before its end: it is read in order, once, until read_at() yields less than
+// it was asked for.
+inline constexpr uint64_t size_bytes_unknown = UINT64_MAX;
+
 // The bytes of one item found by a scan. One thread at a time, except read_at(), which any number of threads may call
 // between open() and finish(). Errors `not_found` (vanished), `denied`, `io`, `changed` make the item a skip.
 class Content {
