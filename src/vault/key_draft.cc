@@ -152,8 +152,10 @@ Result<uint32_t> add_slot(KeyState& draft, const NewSlot& slot, UnixTimeNs now, 
 
 Status drop_slot(KeyState& draft, uint32_t id) {
   const auto has_id = [&](const auto& slot) { return slot.id == id; };
-  if (std::erase_if(draft.list.slots, has_id) == 0)
+  if (std::ranges::none_of(draft.list.slots, has_id))
     return Error(ErrorCode::not_found, "there is no slot " + std::to_string(id));
+  if (draft.list.slots.size() == 1) return Error(ErrorCode::refused, "a vault cannot be without a slot");
+  std::erase_if(draft.list.slots, has_id);
   std::erase_if(draft.slots, has_id);
   return {};
 }

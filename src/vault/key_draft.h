@@ -19,7 +19,7 @@ struct NewSlot {
 };
 // Yields its number. `conflict` if there is a slot for this key, `refused` beyond 64 slots.
 Result<uint32_t> add_slot(KeyState& draft, const NewSlot& slot, UnixTimeNs now, Rng& rng);
-// `not_found` without such a slot. The root key must be replaced afterwards.
+// `not_found` without such a slot, `refused` for the last one. The root key must be replaced afterwards.
 Status drop_slot(KeyState& draft, uint32_t id);
 
 // `refused` beyond 65536 domains. The domain's first epoch starts here.

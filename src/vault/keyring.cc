@@ -117,14 +117,14 @@ struct Keyring::Impl {
   }
   // Makes, proves and stores the next list. `newcomer`, if any, must be able to open it too.
   Status change(Rng& rng, Clock& clock, const KeyHolder* newcomer, const Edit& edit);
-  Status store_next(ByteView bytes, const KeyHolder* newcomer);
+  Status store_next(ByteView bytes, KeyHolder next_holder, const KeyHolder* newcomer);
   Status catch_up();
   format::KeyListPin pin() const { return {state.list.header.number, state.stored.hash}; }
 };
 
-Status Keyring::Impl::store_next(ByteView bytes, const KeyHolder* newcomer) {
+Status Keyring::Impl::store_next(ByteView bytes, KeyHolder next_holder, const KeyHolder* newcomer) {
   // A list that locks out its own maker or the one it was made for is never stored.
-  auto next = reopen(bytes, holder);
+  auto next = reopen(bytes, next_holder);
   if (!next) return cannot_open(next.error());
   if (newcomer) {
     const auto proof = reopen(bytes, *newcomer);
@@ -132,6 +132,7 @@ Status Keyring::Impl::store_next(ByteView bytes, const KeyHolder* newcomer) {
   }
   TRY_DO(create_key_list(*store, next->list.header.number, bytes));
   state = *std::move(next);
+  holder = std::move(next_holder);
   return {};
 }
 
@@ -147,7 +148,9 @@ Status Keyring::Impl::change(Rng& rng, Clock& clock, const KeyHolder* newcomer, 
     KeyState draft = TRY(reopen(state.stored.bytes, holder));
     TRY_DO(edit(draft));
     const Bytes bytes = TRY(finish_draft(draft, clock.now(), rng));
-    Status stored = store_next(bytes, newcomer);
+    KeyHolder next_holder = holder.clone();
+    if (!holder.root_key.is_none()) next_holder.root_key = draft.root_key.clone();
+    Status stored = store_next(bytes, std::move(next_holder), newcomer);
     if (stored || stored.error().code() != ErrorCode::conflict) return stored;
     TRY_DO(catch_up());
   }
@@ -169,7 +172,7 @@ Result<Keyring::Created> Keyring::create(store::ObjectStore& store, CreateOption
   TRY(add_domain(draft, "vault", rng));
   TRY_DO(name_owner(draft, options.author_name, rng));
   const Bytes bytes = TRY(finish_draft(draft, now, rng));
-  TRY_DO(impl->store_next(bytes, nullptr));
+  TRY_DO(impl->store_next(bytes, impl->holder.clone(), nullptr));
   std::optional<crypto::SecretBytes> key_file;
   if (!options.first_slot && !options.recipient)
     key_file = format::encode_key_file(

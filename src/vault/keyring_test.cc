@@ -88,6 +88,9 @@ TEST_F(KeyringTest, a_vault_made_for_a_recipient_opens_with_the_recipients_key_o
   ASSERT_TRUE(created.has_value());
   EXPECT_FALSE(created->key_file.has_value());
   EXPECT_TRUE(created->keyring.add_recovery_key("kit", rng_, clock_).has_value());
+  EXPECT_TRUE(created->keyring.rotate(rng_, clock_));
+  EXPECT_TRUE(created->keyring.remove_slot(2, rng_, clock_));
+  EXPECT_EQ(code(created->keyring.remove_slot(1, rng_, clock_)), ErrorCode::refused) << "the last one";
   EXPECT_TRUE(open(PrivateKey{pair.private_key.clone()}).has_value());
   EXPECT_EQ(code(open(PrivateKey{crypto::Secret32::random(rng_)})), ErrorCode::wrong_key);
 }
