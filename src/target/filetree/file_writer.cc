@@ -92,8 +92,8 @@ Status FileWriter::replace_whole(int dir_fd, ByteView content) {
     if (file.adopted) TRY_DO(os::truncate(file.fd.get(), 0));
     if (!content.empty()) TRY_DO(run.watch(os::write_full(file.fd.get(), content)));
     const os::NodeState state = TRY(os::node_state({.fd = file.fd.get()}));
-    TRY_DO(finish_file(file.fd.get(), before_of(state)));
     TRY_DO(publish_temporary(run, file, dir_fd, task_.name, false));
+    TRY_DO(finish_file(file.fd.get(), before_of(state)));
     if (task_.group != nullptr) task_.group->done(task_.folder, task_.name, state);
     return {};
   }();
@@ -124,6 +124,7 @@ Result<bool> FileWriter::open_usable(int dir_fd) {
   const os::NodeState state = TRY(os::node_state({.fd = fd->get()}));
   if (!state.is_regular() || state.link_count != 1) return false;
   before_ = before_of(state);
+  discard_temporary(run, *task_.folder, dir_fd, task_.name);
   file_ = {.fd = std::move(*fd), .name = {}, .adopted = true};
   return true;
 }
@@ -186,11 +187,12 @@ Status FileWriter::complete() {
   TRY_DO(run.check());
   direct_works_ = false;
   direct_ = {};
-  TRY_DO(finish_file(file_.fd.get(), before_));
   const os::NodeState state = TRY(os::node_state({.fd = file_.fd.get()}));
+  // The name first: until the metadata is set, the file can still be told for unfinished, under either name.
   if (!file_.name.empty()) {
     TRY_DO(publish_temporary(run, file_, dir_->get(), task_.name, task_.standing == Standing::nothing));
   }
+  TRY_DO(finish_file(file_.fd.get(), before_));
   if (task_.group != nullptr) task_.group->done(task_.folder, task_.name, state);
   file_ = {};
   dir_ = nullptr;

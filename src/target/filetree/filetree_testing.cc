@@ -61,7 +61,8 @@ void describe(std::ostream& out, const std::string& path, const std::string& sho
   out << shown << ' ' << std::oct << info.stx_mode << std::dec << ' ' << info.stx_uid << ':' << info.stx_gid
       << " m" << info.stx_mtime.tv_sec << '.' << info.stx_mtime.tv_nsec << " d" << info.stx_rdev_major << ','
       << info.stx_rdev_minor;
-  if (!folder) out << " n" << info.stx_nlink << " s" << info.stx_size;
+  if (!folder) out << " s" << info.stx_size;
+  if (!folder && look != Look::content) out << " n" << info.stx_nlink;
   out << " f" << (info.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP));
   if (look == Look::all) {
     out << " i" << info.stx_ino << " c" << info.stx_ctime.tv_sec << '.' << info.stx_ctime.tv_nsec;

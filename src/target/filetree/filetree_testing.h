@@ -60,6 +60,7 @@ Result<Restored> restore(const Point& point, const FileTreeTargetOptions& option
                          size_t piecewise_min_bytes = 200'000);
 
 enum class Look : uint8_t {
+  content,   // What a file is, whatever other names it has got or lost.
   restored,  // What a restore brings back; link counts stand for links.
   all,       // Inode and time of change too: nothing at all was done to it.
 };

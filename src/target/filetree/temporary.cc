@@ -78,6 +78,15 @@ Result<Temporary> open_temporary(Run& run, const Folder& folder, int dir_fd, con
   return Error(ErrorCode::busy, "create a temporary file for " + name + ": every name is taken");
 }
 
+void discard_temporary(const Run& run, const Folder& folder, int dir_fd, const std::string& name) {
+  if (folder.reserved_names) return;
+  const std::string left = lasting_temporary_name(name);
+  const Result<std::optional<os::Fd>> fd = adopt(run, dir_fd, left);
+  if (!fd || !*fd) return;
+  const Result<bool> in_place = is_in_place((*fd)->get(), dir_fd, left);
+  if (in_place && *in_place) os::unlink_at(dir_fd, left).ignore("it only takes up space");
+}
+
 Status publish_temporary(Run& run, const Temporary& temporary, int dir_fd, const std::string& name,
                          bool expect_none) {
   if (!TRY(is_in_place(temporary.fd.get(), dir_fd, temporary.name))) {

@@ -24,6 +24,9 @@ struct Temporary {
 };
 Result<Temporary> open_temporary(Run& run, const Folder& folder, int dir_fd, const std::string& name);
 
+// Removes what an earlier run left, if it will not be taken up.
+void discard_temporary(const Run& run, const Folder& folder, int dir_fd, const std::string& name);
+
 // Gives a finished temporary its final name: `changed` if it is not the file it was, with `expect_none` `conflict` if
 // the name has been taken meanwhile.
 Status publish_temporary(Run& run, const Temporary& temporary, int dir_fd, const std::string& name,
