@@ -110,8 +110,10 @@ Status change_modified_time(const Node& node, const NodeTime& time) {
   }
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
                              {.tv_sec = time.seconds, .tv_nsec = static_cast<long>(time.nanoseconds)}};
-  const int done = node.is_handle ? ::utimensat(AT_FDCWD, path_of(node).c_str(), times, 0)
-                                  : ::futimens(node.fd, times);
+  int done = node.is_handle ? ::utimensat(node.fd, "", times, AT_EMPTY_PATH) : ::futimens(node.fd, times);
+  if (done != 0 && errno == EINVAL && node.is_handle) {  // Linux before 5.8.
+    done = ::utimensat(AT_FDCWD, path_of(node).c_str(), times, 0);
+  }
   if (done != 0) return errno_error(errno, "change times of", label(node));
   return {};
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -292,6 +293,69 @@ TEST(FileTreeTarget, paths_beyond_path_max_are_restored_and_deleted) {
   options.delete_extra = true;
   restore_clean(empty, options);
   EXPECT_TRUE(fs::is_empty(folder / "x"));
+}
+
+TEST(FileTreeTarget, holes_stay_holes_in_new_and_in_old_files) {
+  constexpr uint64_t size_bytes = 64 << 20, step_bytes = 1 << 20;
+  const TemporaryFolder folder;
+  PointItem item;
+  item.attributes.mode = 0600;
+  item.attributes.size_bytes = size_bytes;
+  format::Entry entry = testing::entry_of(item);
+  entry.content = format::ContentInline{{format::Extent::hole(size_bytes)}};
+  for (const bool existed : {false, true}) {
+    if (existed) write_file(folder / "f", std::string(8 << 20, 'x'));
+    const auto target = std::move(*FileTreeTarget::open(into(folder.path())));
+    ASSERT_TRUE(target->begin());
+    const Placement placed = *target->place(as_bytes("f"), entry);
+    ASSERT_EQ(placed.action, Placement::Action::write);
+    ASSERT_TRUE(placed.writer->prepare(size_bytes));
+    AlignedBuffer data(step_bytes);
+    std::fill_n(data.data(), data.size(), std::byte{7});
+    ASSERT_TRUE(placed.writer->make_hole(0, size_bytes / 2));
+    ASSERT_TRUE(placed.writer->write_at(size_bytes / 2, data.span()));
+    ASSERT_TRUE(placed.writer->make_hole(size_bytes / 2 + step_bytes, size_bytes / 2 - step_bytes));
+    ASSERT_TRUE(placed.writer->complete());
+    EXPECT_EQ(target->finish()->size(), 0u);
+    struct stat info{};
+    ASSERT_EQ(::lstat((folder / "f").c_str(), &info), 0);
+    EXPECT_EQ(static_cast<uint64_t>(info.st_size), size_bytes);
+    EXPECT_LT(static_cast<uint64_t>(info.st_blocks) * 512, 2 * step_bytes);
+    EXPECT_EQ(read_file(folder / "f").find_first_not_of('\0'), size_bytes / 2);
+  }
+}
+
+TEST(FileTreeTarget, acls_are_those_of_the_point_and_not_inherited) {
+  const TemporaryFolder folder;
+  const std::string acl("\2\0\0\0" "\1\0\6\0\xff\xff\xff\xff" "\2\0\7\0\xd2\4\0\0" "\4\0\4\0\xff\xff\xff\xff"
+                        "\x10\0\7\0\xff\xff\xff\xff" "\x20\0\4\0\xff\xff\xff\xff", 44);
+  fs::create_directory(folder / "d");
+  if (::setxattr((folder / "d").c_str(), "system.posix_acl_default", acl.data(), acl.size(), 0) != 0) {
+    GTEST_SKIP() << "no ACLs here";
+  }
+  Point point;
+  point.folder("d");
+  point.file("d/plain", "x", 0664);
+  point.file("d/with", "x", 0674).extended = {{"system.posix_acl_access", to_bytes(acl)}};
+  point.folder("d/sub", 0775);
+  point.file("d/sub/plain", "x", 0664);
+  point.special("d/fifo", FileType::fifo);
+  for (int round = 0; round < 2; ++round) {
+    restore_clean(point, into(folder.path()));
+    const auto has_acl = [&](const std::string& name, const char* kind) {
+      return ::getxattr((folder / name).c_str(), kind, nullptr, 0) > 0;
+    };
+    EXPECT_TRUE(has_acl("d/with", "system.posix_acl_access"));
+    EXPECT_FALSE(has_acl("d", "system.posix_acl_default"));
+    for (const char* name : {"d/plain", "d/sub", "d/sub/plain", "d/fifo"}) {
+      EXPECT_FALSE(has_acl(name, "system.posix_acl_access")) << name;
+    }
+    struct stat info{};
+    ASSERT_EQ(::lstat((folder / "d/plain").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777u, 0664u);
+    ASSERT_EQ(::lstat((folder / "d/with").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777u, 0674u);
+  }
 }
 
 TEST(FileTreeTarget, a_set_gid_folder_does_not_give_its_group_away) {

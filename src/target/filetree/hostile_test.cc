@@ -15,6 +15,7 @@
 #include "os/beneath.h"
 #include "target/filetree/filetree_target.h"
 #include "target/filetree/filetree_testing.h"
+#include "target/filetree/temporary.h"
 
 namespace holdfast::target {
 namespace {
@@ -192,9 +193,21 @@ const std::vector<Plant> plants = {
      [](const Arena& a) {
        fs::create_directories(a.target("d/sub"));
        write_file(a.target("d/file"), "old");
-       for (const char* hash : {"f4b0d1a7e3c2958b", "0000000000000000"}) {
-         fs::create_symlink(a.outside("file"), a.target("d/.holdfast-"s + hash));
+       for (const char* name : {"file", "big"}) {
+         fs::create_symlink(a.outside("file"), a.target("d/" + filetree::lasting_temporary_name(name)));
        }
+     }},
+    {"the temporary name is a hard link to an outside file",
+     [](const Arena& a) {
+       fs::create_directories(a.target("d/sub"));
+       for (const char* name : {"file", "big"}) {
+         fs::create_hard_link(a.outside("file"), a.target("d/" + filetree::lasting_temporary_name(name)));
+       }
+     },
+     true},
+    {"the temporary name is a folder",
+     [](const Arena& a) {
+       fs::create_directories(a.target("d/" + filetree::lasting_temporary_name("big")));
      }},
     {"extra symlinks out",
      [](const Arena& a) {

@@ -182,9 +182,10 @@ Result<bool> has_metadata(const os::Node& node, const os::NodeState& state, cons
     return false;
   }
   if (attributes.type == format::FileType::regular && differs_in_flags(state, plan, policy)) return false;
-  const std::vector<os::NodeXattr> there = TRY(os::list_xattrs(node));
+  const Result<std::vector<os::NodeXattr>> there = os::list_xattrs(node);
+  if (!there) return false;  // Not to be had by name without /proc; whoever sets them does so by descriptor.
   size_t found_count = 0;
-  for (const os::NodeXattr& old : there) {
+  for (const os::NodeXattr& old : *there) {
     const format::ExtendedAttribute* wanted = find(plan, old.name);
     if (wanted == nullptr && is_removable(policy, old.name)) return false;
     if (wanted == nullptr) continue;

@@ -222,7 +222,9 @@ Result<Placement> Placer::place_node(const Spot& spot, const EntryPlan& plan,
   if ((state.mode & type_bits) != stat_type(plan.attributes.type) || state.link_count != 1) {
     return Error(ErrorCode::changed, "it was replaced while it was made");
   }
-  apply_metadata(run, path, {.fd = handle.get(), .is_handle = true}, plan, before_of(state));
+  Before before = before_of(state);
+  before.has_xattrs = spot.folder->inherits_acl && plan.attributes.type != FileType::symlink;
+  apply_metadata(run, path, {.fd = handle.get(), .is_handle = true}, plan, before);
   if (spot.there) {
     const Status renamed = run.watch(os::rename_at(dir_fd, made_name, dir_fd, spot.name));
     if (!renamed) {
