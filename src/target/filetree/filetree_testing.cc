@@ -105,6 +105,9 @@ TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
   for (fs::recursive_directory_iterator at(path_, ignored), end; at != end; at.increment(ignored)) {
     if (!at->is_symlink(ignored)) clear_flags(at->path().native());
+    if (!at->is_symlink(ignored) && at->is_directory(ignored)) {
+      fs::permissions(at->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
+    }
   }
   fs::remove_all(path_, ignored);
 }
