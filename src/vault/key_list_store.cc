@@ -83,6 +83,26 @@ Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const Pins
   return list;
 }
 
+Result<std::vector<KeyListDamage>> check_key_lists(store::ObjectStore& store, const VaultId& vault) {
+  const uint64_t newest = TRY(find_newest(store));
+  std::vector<KeyListDamage> damage;
+  std::optional<ObjectId> before;  // None: the one before is damaged itself.
+  for (uint64_t number = 1; number <= newest; ++number) {
+    auto list = read_key_list(store, number);
+    if (list && list->vault != vault) list = refused_list(number, "belongs to another vault");
+    if (list && number > 1 && before && list->header.previous != *before) {
+      list = refused_list(number, "does not follow from the one before it");
+    }
+    before.reset();
+    if (list) {
+      before = list->hash;
+    } else {
+      damage.push_back({key_list_key(number), std::move(list.error())});
+    }
+  }
+  return damage;
+}
+
 Status create_key_list(store::ObjectStore& store, uint64_t number, ByteView bytes) {
   const std::string key = key_list_key(number);
   const std::array<ByteView, 1> parts{bytes};

@@ -151,6 +151,13 @@ class Keyring {
   std::unique_ptr<Impl> impl_;
 };
 
+// Reads every key list from the first: signatures and links. Yields the keys and errors of those that are damaged.
+struct KeyListDamage {
+  std::string key;
+  Error error;
+};
+Result<std::vector<KeyListDamage>> check_key_lists(store::ObjectStore& store, const VaultId& vault);
+
 struct Keyring::Created {
   Keyring keyring;
   std::optional<crypto::SecretBytes> key_file;  // With CreateOptions::first_slot empty.

@@ -139,6 +139,7 @@ void DomainLog::apply_commit(const format::LogEnvelope& envelope, const ObjectId
   if (session->second.author != AuthorId{envelope.author}) {
     return alarm(envelope.number, "commits another author's session; ignored");
   }
+  sessions_.erase(session);  // It is over: nothing of it can be fenced any more.
   points_[hash] = {.id = hash, .domain = domain_, .number = envelope.number, .author = AuthorId{envelope.author},
                    .logged = envelope.time, .point = std::move(*point)};
 }

@@ -43,7 +43,8 @@ HeaderKeys::HeaderKeys(const crypto::Secret32& metadata_key, const PackOrigin& o
       pad_key_(derive("holdfast v1 pack padding", metadata_key, origin_)),
       tag_hasher_(derive("holdfast v1 pack tag", metadata_key, origin_)),
       nonce_hasher_(derive("holdfast v1 pack header nonce", metadata_key, origin_)),
-      aead_(crypto::Suite::aes256gcm, derive("holdfast v1 pack header", metadata_key, origin_)) {
+      aead_(crypto::Suite::aes256gcm, derive("holdfast v1 pack header", metadata_key, origin_)),
+      body_aead_(crypto::Suite::aes256gcm, derive("holdfast v1 pack record body", metadata_key, origin_)) {
   const std::array<ByteView, 2> parts{metadata_key.view(), ByteView(origin_)};
   commitment_ = crypto::derive_committed_key("holdfast v1 pack header", parts).commitment;
 }
@@ -78,11 +79,11 @@ Bytes HeaderKeys::associated(std::string_view what) const {
 }
 
 void HeaderKeys::seal(std::string_view what, const NonceBytes& nonce, ByteView plain, MutableByteView out) {
-  aead_.seal(crypto::Nonce(nonce), associated(what), plain, out);
+  aead_for(what).seal(crypto::Nonce(nonce), associated(what), plain, out);
 }
 
 Status HeaderKeys::open(std::string_view what, const NonceBytes& nonce, ByteView sealed, MutableByteView out) {
-  return aead_.open(crypto::Nonce(nonce), associated(what), sealed, out);
+  return aead_for(what).open(crypto::Nonce(nonce), associated(what), sealed, out);
 }
 
 void HeaderKeys::fill_padding(MutableByteView out) const {

@@ -43,7 +43,8 @@ class HeaderKeys {
   // Derived from the plaintext: a repeated state cannot seal two different texts under one nonce.
   NonceBytes nonce(ByteView plain) const;
 
-  // `what` keeps the uses apart: "header", "pieces", "contents", "footer".
+  // `what` keeps the uses apart: "header", "pieces", "origin", "contents", "footer". A record's header shares its nonce
+  // with the piece table or origin behind it, so those are sealed under a key of their own.
   void seal(std::string_view what, const NonceBytes& nonce, ByteView plain, MutableByteView out);
   Status open(std::string_view what, const NonceBytes& nonce, ByteView sealed, MutableByteView out);
   // Bytes for padding.
@@ -51,11 +52,12 @@ class HeaderKeys {
 
  private:
   Bytes associated(std::string_view what) const;
+  crypto::Aead& aead_for(std::string_view what) { return what == "pieces" || what == "origin" ? body_aead_ : aead_; }
   Bytes origin_;
   crypto::Hash32 commitment_;
   crypto::Secret32 pad_key_;
   crypto::KeyedHasher tag_hasher_, nonce_hasher_;
-  crypto::Aead aead_;
+  crypto::Aead aead_, body_aead_;
 };
 
 // Opens and seals contents.

@@ -128,31 +128,92 @@ Result<std::vector<format::Piece>> RecordReader::open_pieces(const format::PackI
   return format::decode_piece_table(table, header.plain_size_bytes);
 }
 
-Result<ContentKeys*> RecordReader::foreign_content_keys(const format::PackInfo& pack,
-                                                        const format::RecordHeader& header) {
-  // The origin record stands earlier in the same pack; its size is that of any origin record.
-  const Bytes body_size_probe = encode_origin_body(pack);
-  Bytes record(format::record_prefix_size_bytes + body_size_probe.size() + crypto::aead_tag_size_bytes);
-  const std::string key = pack_key(static_cast<PackKind>(pack.kind), keys_.domain, AuthorId{pack.author}, pack.id);
-  TRY_DO(store_.read(key, header.origin_offset_bytes, record).during("origin record"));
-  const format::RecordHeader origin_header = TRY(open_header(pack, record));
-  if (origin_header.kind != format::RecordKind::origin || origin_header.origin_offset_bytes != 0 ||
-      origin_header.piece_table_size_bytes != 0 || origin_header.content_size_bytes != body_size_probe.size()) {
+Result<std::vector<format::RecordHeader>> RecordReader::open_contents(const format::PackInfo& pack, ByteView whole) {
+  if (whole.size() < format::pack_size_bytes_min) return Error(ErrorCode::corrupt, "pack: truncated");
+  const size_t tail_offset = whole.size() - format::pack_tail_size_bytes;
+  std::array<std::byte, format::PackHead::size_bytes> head;
+  format::encode_pack_head(pack.head, head);
+  if (!equal(head, whole.first(head.size())) || !equal(head, whole.subspan(tail_offset, head.size()))) {
+    return Error(ErrorCode::corrupt, "pack: its head is not the one that the index knows");
+  }
+  Keys* keys = TRY(keys_for(pack));
+  const auto nonce_at = [&](size_t offset) {
+    HeaderKeys::NonceBytes nonce;
+    std::memcpy(nonce.data(), whole.data() + offset, nonce.size());
+    return nonce;
+  };
+  const size_t footer_offset = tail_offset + head.size() + crypto::signature_size_bytes;
+  std::array<std::byte, format::PackFooter::size_bytes> footer_plain;
+  TRY_DO(keys->header
+             ->open("footer", nonce_at(footer_offset), whole.subspan(footer_offset + crypto::aead_nonce_size_bytes),
+                    footer_plain)
+             .during("pack footer"));
+  const format::PackFooter footer = TRY(format::decode_pack_footer(footer_plain));
+  constexpr size_t overhead = crypto::aead_nonce_size_bytes + crypto::aead_tag_size_bytes;
+  if (footer.contents_size_bytes < overhead ||
+      footer.contents_offset_bytes + footer.contents_size_bytes > tail_offset) {
+    return Error(ErrorCode::corrupt, "pack footer: contents beyond the pack");
+  }
+  Bytes plain(footer.contents_size_bytes - overhead);
+  const size_t sealed_offset = footer.contents_offset_bytes + crypto::aead_nonce_size_bytes;
+  TRY_DO(keys->header
+             ->open("contents", nonce_at(footer.contents_offset_bytes),
+                    whole.subspan(sealed_offset, plain.size() + crypto::aead_tag_size_bytes), plain)
+             .during("pack contents"));
+  std::vector<format::RecordHeader> headers = TRY(format::decode_contents(plain));
+  uint64_t end = format::PackHead::size_bytes;
+  for (const format::RecordHeader& header : headers) end += format::record_size_bytes(header);
+  if (headers.size() != footer.record_count || end != footer.contents_offset_bytes) {
+    return Error(ErrorCode::corrupt, "pack contents: do not fit the pack");
+  }
+  return headers;
+}
+
+Result<format::PackInfo> RecordReader::open_origin(const format::PackInfo& pack, ByteView bytes) {
+  const format::RecordHeader header = TRY(open_header(pack, bytes));
+  if (header.kind != format::RecordKind::origin || header.origin_offset_bytes != 0 ||
+      bytes.size() < format::record_size_bytes(header)) {
     return Error(ErrorCode::corrupt, "record: its origin is no origin record");
   }
   Keys* keys = TRY(keys_for(pack));
   // Origin records are metadata wherever they stand: sealed like headers.
-  Bytes body(origin_header.content_size_bytes);
-  TRY_DO(keys->header->open("origin", nonce_of(record), ByteView(record).subspan(format::record_prefix_size_bytes),
-                            body));
-  const format::PackInfo origin = TRY(decode_origin_body(body));
+  Bytes body(header.content_size_bytes);
+  TRY_DO(keys->header
+             ->open("origin", nonce_of(bytes),
+                    bytes.subspan(format::record_prefix_size_bytes, body.size() + crypto::aead_tag_size_bytes), body)
+             .during("origin record"));
+  return decode_origin_body(body);
+}
+
+Result<format::PackInfo> RecordReader::read_origin(const format::PackInfo& pack, uint32_t offset_bytes) {
+  // It stands earlier in the same pack; its size is that of any origin record.
+  Bytes record(origin_record_size_bytes);
+  const std::string key = pack_key(static_cast<PackKind>(pack.kind), keys_.domain, AuthorId{pack.author}, pack.id);
+  TRY_DO(store_.read(key, offset_bytes, record).during("origin record"));
+  return open_origin(pack, record);
+}
+
+Result<ContentKeys*> RecordReader::foreign_content_keys(const format::PackInfo& pack,
+                                                        const format::RecordHeader& header) {
+  const auto place = std::pair(pack.head.salt, header.origin_offset_bytes);
+  if (const auto known = moved_keys_.find(place); known != moved_keys_.end()) return known->second.get();
+  const format::PackInfo origin = TRY(read_origin(pack, header.origin_offset_bytes));
+  if (foreign_keys_.size() >= cached_packs_max || moved_keys_.size() >= cached_packs_max) {
+    foreign_keys_.clear();
+    moved_keys_.clear();
+  }
   auto& content = foreign_keys_[origin.head.salt];
   if (!content) {
-    const PackOrigin place = origin_of(origin);
-    const crypto::Secret32 secret = TRY(secrets_.open(place, origin.head));
-    content = std::make_unique<ContentKeys>(secret, place);
+    const PackOrigin sealed_in = origin_of(origin);
+    if (sealed_in.kind == PackKind::metadata) {
+      const EpochKeys* epoch = keys_.find(origin.epoch);
+      if (epoch == nullptr) return Error(ErrorCode::denied, "no keys of epoch " + std::to_string(origin.epoch));
+      content = std::make_shared<ContentKeys>(epoch->metadata_key, sealed_in);
+    } else {
+      content = std::make_shared<ContentKeys>(TRY(secrets_.open(sealed_in, origin.head)), sealed_in);
+    }
   }
-  return content.get();
+  return (moved_keys_[place] = content).get();
 }
 
 Result<ContentKeys*> RecordReader::content_keys(const format::PackInfo& pack, const format::RecordHeader& header,

@@ -51,6 +51,11 @@ class RecordReader {
   // Its pieces (bundles): needs no data key.
   Result<std::vector<format::Piece>> open_pieces(const format::PackInfo& pack, const format::RecordHeader& header,
                                                  ByteView bytes);
+  // The headers of all records of the pack whose bytes are `whole`, in order; they lie side by side behind the head.
+  // Needs no data key. Checks the head, its copy and the footer, not the signature.
+  Result<std::vector<format::RecordHeader>> open_contents(const format::PackInfo& pack, ByteView whole);
+  // What an origin record names: the pack that later records were sealed in first. Needs no data key.
+  Result<format::PackInfo> open_origin(const format::PackInfo& pack, ByteView bytes);
   // Fetches and opens.
   Result<OpenedRecord> read(const Location& location);
 
@@ -64,6 +69,7 @@ class RecordReader {
   };
   Result<Keys*> keys_for(const format::PackInfo& pack);
   Result<ContentKeys*> content_keys(const format::PackInfo& pack, const format::RecordHeader& header, Keys& keys);
+  Result<format::PackInfo> read_origin(const format::PackInfo& pack, uint32_t offset_bytes);
   Result<ContentKeys*> foreign_content_keys(const format::PackInfo& pack, const format::RecordHeader& header);
   PackOrigin origin_of(const format::PackInfo& pack) const;
 
@@ -74,15 +80,18 @@ class RecordReader {
   SessionSecrets& secrets_;
   codec::Decompressor decompressor_;
   std::map<std::array<std::byte, 32>, Keys> pack_keys_;      // By salt.
-  std::map<std::array<std::byte, 32>, std::unique_ptr<ContentKeys>> foreign_keys_;  // By the origin's salt.
+  std::map<std::array<std::byte, 32>, std::shared_ptr<ContentKeys>> foreign_keys_;  // By the origin's salt.
+  // By the salt of the pack that a moved record stands in and the place of its origin record. Shares the keys above.
+  std::map<std::pair<std::array<std::byte, 32>, uint32_t>, std::shared_ptr<ContentKeys>> moved_keys_;
   Bytes record_, opened_, plain_;
   std::vector<format::Piece> pieces_;
 };
 
 // The body of an origin record: where later records of its pack were sealed first.
-struct OriginBody {
-  format::PackInfo pack;  // id and size_bytes unused.
-};
+// `id` and `size_bytes` of the pack are not kept.
+inline constexpr size_t origin_body_size_bytes = 1 + 4 + 8 + format::PackHead::size_bytes;
+inline constexpr size_t origin_record_size_bytes =
+    format::record_prefix_size_bytes + origin_body_size_bytes + crypto::aead_tag_size_bytes;
 Bytes encode_origin_body(const format::PackInfo& pack);
 Result<format::PackInfo> decode_origin_body(ByteView bytes);
 

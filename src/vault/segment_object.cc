@@ -83,4 +83,11 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
   return plain;
 }
 
+Result<std::shared_ptr<const IndexTable>> open_index_table(const Keyring& keyring, const DomainKeys& keys,
+                                                           const ParsedKey& name, ByteView object) {
+  auto plain = std::make_shared<Bytes>(TRY(open_segment(keyring, keys, name, object)));
+  const ByteView view = *plain;
+  return IndexTable::make(name.id, view, std::move(plain)).during("index segment " + to_hex(name.id));
+}
+
 }  // namespace holdfast::vault

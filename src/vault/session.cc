@@ -58,6 +58,9 @@ Status Session::open_secrets() {
 
 Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& domain, SessionOptions options) {
   std::unique_ptr<Session> session(new Session(vault, domain, std::move(options)));
+  if (vault.store().capabilities().locks) {
+    session->lock_ = TRY(vault.store().try_lock(store::LockMode::shared).during("begin session"));
+  }
   TRY_DO(session->open_secrets());
   format::SessionBody body;
   body.session = session->id_;

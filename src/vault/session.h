@@ -34,7 +34,7 @@ class PackStream;
 // What was flushed before a kill is found again by the next session through its index segments.
 class Session {
  public:
-  // Writes the session record. The vault outlives the session.
+  // Writes the session record. The vault outlives the session. `busy` while a collection has the store to itself.
   static Result<std::unique_ptr<Session>> begin(Vault& vault, Vault::Domain& domain, SessionOptions options);
   // Abandons what was not flushed.
   ~Session();
@@ -108,6 +108,7 @@ class Session {
   Vault& vault_;
   Vault::Domain& domain_;
   const SessionOptions options_;
+  std::unique_ptr<store::StoreLock> lock_;  // Where the store has locks: keeps collectors out.
   format::SessionId id_{};
   bool ended_ = false;
   crypto::Secret32 secret_;

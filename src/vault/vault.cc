@@ -92,13 +92,21 @@ Status Vault::Domain::load_index() {
     // A collector may have merged it away since it was listed; what it held is in a segment listed next time.
     if (!object && object.error().code() == ErrorCode::not_found) continue;
     TRY_DO(object);
-    auto plain = std::make_shared<Bytes>(TRY(open_segment(vault_.keyring(), keys_, name, *object)));
-    const ByteView view = *plain;
-    index_.add(TRY(IndexTable::make(name.id, view, std::move(plain)).during("index segment " + key)));
     loaded_.insert(name.id);
+    auto table = open_index_table(vault_.keyring(), keys_, name, *object);
+    if (table) {
+      index_.add(std::move(*table));
+    } else {
+      index_damage_.push_back({key, std::move(table.error())});
+    }
   }
   loaded_once_.store(true, std::memory_order_release);
   return {};
+}
+
+std::vector<IndexDamage> Vault::Domain::index_damage() {
+  const MutexLock lock(load_mutex_);
+  return index_damage_;
 }
 
 Status Vault::Domain::load_index_once() {

@@ -26,6 +26,11 @@ struct LocalState {
 Bytes encode_local_state(const LocalState& state);
 Result<LocalState> decode_local_state(ByteView bytes);
 
+struct IndexDamage {
+  std::string key;
+  Error error;
+};
+
 // An opened vault: keys, logs, indexes. The const methods may be called from any thread.
 class Vault {
  public:
@@ -46,10 +51,13 @@ class Vault {
     const IdKeys& ids() const { return ids_; }
     DomainLog& log() { return log_; }
     Index& index() { return index_; }
-    // Loads all segments once; later calls load what was added since. Any thread.
+    // Loads all segments once; later calls load what was added since. A damaged segment is left out and remembered: it
+    // costs what it alone knew. Any thread.
     Status load_index() EXCLUDES(load_mutex_);
     // The same, but only the first call looks into the store.
     Status load_index_once() EXCLUDES(load_mutex_);
+    // What load_index() left out, and why.
+    std::vector<IndexDamage> index_damage() EXCLUDES(load_mutex_);
     // Takes in a segment that this process wrote itself.
     void add_own_segment(std::shared_ptr<const IndexTable> table) EXCLUDES(load_mutex_);
     // A reader for one thread.
@@ -64,6 +72,7 @@ class Vault {
     Index index_;
     Mutex load_mutex_;
     std::set<ObjectId> loaded_ GUARDED_BY(load_mutex_);
+    std::vector<IndexDamage> index_damage_ GUARDED_BY(load_mutex_);
     std::atomic<bool> loaded_once_ = false;
   };
   Result<Domain*> domain(DomainId id) EXCLUDES(mutex_);
@@ -89,6 +98,9 @@ class Vault {
 
 // A stored segment: epoch u32, sealed and compressed contents, signature. docs/format.md 5.1.
 Result<Bytes> seal_segment(Vault& vault, const DomainKeys& keys, ByteView plain);
+// The segment `object` as a table; errors as of open_segment().
+Result<std::shared_ptr<const IndexTable>> open_index_table(const Keyring& keyring, const DomainKeys& keys,
+                                                           const ParsedKey& name, ByteView object);
 // Checks name, author and signature, and opens. `corrupt` naming the segment.
 Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const ParsedKey& name, ByteView object);
 
