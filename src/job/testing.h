@@ -158,6 +158,7 @@ class TestBed {
     EXPECT_TRUE(report.has_value()) << report.error().message();
     return report ? report->point : vault::PointInfo{};
   }
+  vault::Credential credential() const { return made_.credential(); }
   std::vector<std::string> keys() {
     std::vector<std::string> all;
     for (const char* prefix : {"keys/", "log/", "index/", "data/", "meta/"}) {

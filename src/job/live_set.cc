@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/live_set.h"
+
+#include <algorithm>
+
+namespace holdfast::job {
+
+LiveSet::LiveSet(const vault::Index& index) {
+  for (auto& table : index.tables()) {
+    Table taken;
+    taken.chunks.resize(table->view().chunk_count());
+    taken.pieces.resize(table->view().piece_count());
+    taken.table = std::move(table);
+    tables_.push_back(std::move(taken));
+  }
+}
+
+std::optional<LiveSet::Place> LiveSet::find_chunk(const format::ShortId& id) const {
+  for (size_t place = tables_.size(); place > 0; --place) {
+    if (const auto entry = tables_[place - 1].table->view().find_chunk(id)) {
+      return Place{static_cast<uint32_t>(place - 1), static_cast<uint32_t>(*entry)};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<LiveSet::Place> LiveSet::find_piece(const format::ShortId& id) const {
+  for (size_t place = tables_.size(); place > 0; --place) {
+    if (const auto entry = tables_[place - 1].table->view().find_piece(id)) {
+      return Place{static_cast<uint32_t>(place - 1), static_cast<uint32_t>(*entry)};
+    }
+  }
+  return std::nullopt;
+}
+
+bool LiveSet::mark_chunk(Place place) {
+  Bits& bits = tables_[place.table].chunks;
+  if (bits[place.entry]) return false;
+  bits[place.entry] = true;
+  return true;
+}
+
+bool LiveSet::mark_piece(Place place) {
+  Bits& bits = tables_[place.table].pieces;
+  if (bits[place.entry]) return false;
+  bits[place.entry] = true;
+  mark_chunk(bundle_of(place));
+  return true;
+}
+
+EntriesByPack::EntriesByPack(const format::SegmentView& view)
+    : begins_(view.packs().size() + 1), order_(view.chunk_count()) {
+  for (size_t place = 0; place < view.chunk_count(); ++place) ++begins_[view.chunk(place).pack + 1];
+  for (size_t pack = 1; pack < begins_.size(); ++pack) begins_[pack] += begins_[pack - 1];
+  std::vector<size_t> next(begins_.begin(), begins_.end() - 1);
+  for (size_t place = 0; place < view.chunk_count(); ++place) {
+    order_[next[view.chunk(place).pack]++] = static_cast<uint32_t>(place);
+  }
+  for (size_t pack = 0; pack + 1 < begins_.size(); ++pack) {
+    std::sort(order_.begin() + static_cast<ptrdiff_t>(begins_[pack]),
+              order_.begin() + static_cast<ptrdiff_t>(begins_[pack + 1]), [&](uint32_t a, uint32_t b) {
+                return view.chunk(a).offset_bytes < view.chunk(b).offset_bytes;
+              });
+  }
+}
+
+}  // namespace holdfast::job

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "format/index_segment.h"
+#include "vault/index.h"
+
+namespace holdfast::job {
+
+// Which entries of an index are in use: one bit each, so that marking 10^8 chunks takes megabytes. Where an id has
+// several homes, the one that look-ups choose is the one that is marked. Thread-compatible.
+class LiveSet {
+ public:
+  explicit LiveSet(const vault::Index& index);
+
+  struct Place {
+    uint32_t table = 0;
+    uint32_t entry = 0;
+  };
+  std::optional<Place> find_chunk(const format::ShortId& id) const;
+  std::optional<Place> find_piece(const format::ShortId& id) const;
+
+  // True if it was not marked before. Marking a piece marks its bundle.
+  bool mark_chunk(Place place);
+  bool mark_piece(Place place);
+  bool is_chunk_marked(Place place) const { return bit(tables_[place.table].chunks, place.entry); }
+  bool is_piece_marked(Place place) const { return bit(tables_[place.table].pieces, place.entry); }
+
+  // The chunk, or the bundle of the piece.
+  format::ChunkLocation chunk(Place place) const { return view(place).chunk(place.entry); }
+  Place bundle_of(Place piece) const { return {piece.table, view(piece).piece(piece.entry).bundle}; }
+  const format::PackInfo& pack(const Place& chunk) const {
+    return *tables_[chunk.table].table->pack(view(chunk).chunk(chunk.entry).pack);
+  }
+
+  size_t table_count() const { return tables_.size(); }
+  const vault::IndexTable& table(size_t place) const { return *tables_[place].table; }
+
+ private:
+  using Bits = std::vector<bool>;
+  struct Table {
+    std::shared_ptr<const vault::IndexTable> table;
+    Bits chunks, pieces;
+  };
+  static bool bit(const Bits& bits, uint32_t place) { return bits[place]; }
+  const format::SegmentView& view(const Place& place) const { return tables_[place.table].table->view(); }
+  std::vector<Table> tables_;
+};
+
+// The chunks of a segment by the pack they stand in, and by offset within.
+class EntriesByPack {
+ public:
+  explicit EntriesByPack(const format::SegmentView& view);
+  // Places among the segment's chunks.
+  std::span<const uint32_t> of(uint32_t pack) const {
+    return std::span(order_).subspan(begins_[pack], begins_[pack + 1] - begins_[pack]);
+  }
+
+ private:
+  std::vector<size_t> begins_;
+  std::vector<uint32_t> order_;
+};
+
+}  // namespace holdfast::job
