@@ -206,9 +206,6 @@ std::string group_name_of(uint32_t group_id) {
   return "";
 }
 
-uint32_t effective_user_id() { return geteuid(); }
-uint32_t effective_group_id() { return getegid(); }
-
 uint64_t open_file_count_max() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;

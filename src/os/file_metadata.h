@@ -66,8 +66,6 @@ Result<uint64_t> seek_hole(int fd, uint64_t offset_bytes, uint64_t size_bytes);
 // The machine's name for a number; empty if it has none. Asks the name service: callers cache.
 std::string user_name_of(uint32_t user_id);
 std::string group_name_of(uint32_t group_id);
-uint32_t effective_user_id();
-uint32_t effective_group_id();
 
 // How many descriptors this process may have open at once.
 uint64_t open_file_count_max();

@@ -5,6 +5,7 @@
 
 #include "base/byte_io.h"
 #include "format/file_attributes.h"
+#include "os/apply_metadata.h"
 #include "os/file.h"
 #include "os/file_metadata.h"
 
