@@ -226,10 +226,14 @@ void ExcludeRules::add(std::string_view line, Case letter_case) {
   rule.anchored = line.find('/') != std::string_view::npos;
   if (!line.empty() && line.front() == '/') line.remove_prefix(1);
   if (line.empty()) return;
-  for (const std::string_view segment : split(line, '/')) {
-    const bool spans = segment == "**" && rule.anchored;
+  const std::vector<std::string_view> segments = split(line, '/');
+  for (std::string_view segment : segments) {
+    // An escaped slash is a slash.
+    const size_t escapes = segment.size() - (segment.find_last_not_of('\\') + 1);
+    if (escapes % 2 == 1 && segment.data() != segments.back().data()) segment.remove_suffix(1);
+    const bool spans = rule.anchored && segment.size() >= 2 && segment.find_first_not_of('*') == std::string_view::npos;
     if (spans && !rule.segments.empty() && rule.segments.back() == "**") continue;
-    rule.segments.emplace_back(segment);
+    rule.segments.emplace_back(spans ? "**" : segment);
   }
   rule.literal = is_literal(rule.segments.back());
   rules_.push_back(std::move(rule));

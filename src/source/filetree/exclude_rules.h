@@ -13,7 +13,7 @@ namespace holdfast::source {
 // Which names a backup leaves out, by gitignore(5)'s patterns: the last pattern that matches decides, "!" takes a name
 // back in, a trailing "/" means directories only, a "/" elsewhere anchors the pattern at the base, "**" spans
 // directories. What lies beneath an excluded directory is never looked at, so it cannot be taken back in.
-// Immutable once built: any thread.
+// Unlike git's, a bracket does not reach across a "/". Immutable once built: any thread.
 class ExcludeRules {
  public:
   enum class Case : uint8_t { sensitive, insensitive };

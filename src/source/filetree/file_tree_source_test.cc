@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -380,6 +382,89 @@ TEST_F(FileTreeTest, missing_roots_are_skips_unless_all_are_missing) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code(), ErrorCode::not_found);
   EXPECT_EQ(FileTreeSource::open({}, clock).error().code(), ErrorCode::invalid);
+}
+
+// Root reads everything, unless the thread's file system identity is another's; threads started later inherit it.
+class WithoutPrivileges {
+ public:
+  WithoutPrivileges() { setfsuid(65534); }
+  ~WithoutPrivileges() { setfsuid(geteuid()); }
+};
+
+TEST_F(FileTreeTest, unreadable_items_are_skips_and_all_else_is_read) {
+  tree.write("closed/inside", "1");
+  tree.write("secret", "1");
+  tree.write("open/file", "1");
+  ASSERT_EQ(chmod(tree.path().c_str(), 0755), 0);
+  auto source = open();
+  ModelSink sink;
+  scan(sink, *source);
+  ASSERT_EQ(chmod(tree.at("closed").c_str(), 0), 0);
+  ASSERT_EQ(chmod(tree.at("secret").c_str(), 0), 0);
+  if (geteuid() == 0) {
+    const WithoutPrivileges identity;
+    scan(sink, *source);
+  } else {
+    scan(sink, *source);
+  }
+  std::set<std::string> skipped;
+  for (const Skip& skip : sink.skips) {
+    EXPECT_EQ(skip.error.code(), ErrorCode::denied) << skip.error.message();
+    skipped.insert(skip.name);
+    EXPECT_EQ(path_of(skip.key), skip.name);
+  }
+  EXPECT_EQ(skipped, (std::set<std::string>{tree.at("closed"), tree.at("secret")}));
+  EXPECT_TRUE(has(sink, "closed"));
+  EXPECT_FALSE(has(sink, "closed/inside"));
+  EXPECT_TRUE(has(sink, "open/file"));
+  ASSERT_EQ(chmod(tree.at("closed").c_str(), 0755), 0);
+  ASSERT_EQ(chmod(tree.at("secret").c_str(), 0644), 0);
+  scan(sink, *source);
+  EXPECT_TRUE(has(sink, "closed/inside"));
+  EXPECT_TRUE(sink.skips.empty());
+}
+
+TEST_F(FileTreeTest, a_mount_point_is_an_empty_directory_where_one_file_system_is_asked_for) {
+  tree.write("mount/hidden", "1");
+  tree.write("next to it", "1");
+  if (mount("none", tree.at("mount").c_str(), "tmpfs", 0, nullptr) != 0) GTEST_SKIP() << "may not mount";
+  tree.write("mount/file", "1");
+  ModelSink sink;
+  scan(sink, *open());
+  EXPECT_EQ(names(sink), (std::set<std::string>{"mount", "mount/file", "next to it"}));
+  scan(sink, *open({.one_file_system = true}));
+  EXPECT_EQ(names(sink), (std::set<std::string>{"mount", "next to it"}));
+  ModelSink both;
+  scan(both, *open({.roots = {tree.path(), tree.at("mount")}, .one_file_system = true}));
+  EXPECT_EQ(names(both), (std::set<std::string>{"mount", "mount/file", "next to it"}));
+  EXPECT_EQ(umount(tree.at("mount").c_str()), 0);
+}
+
+// HOLDFAST_LONG_TESTS makes it a million.
+TEST_F(FileTreeTest, a_directory_of_a_hundred_thousand_entries_is_walked) {
+  const int count = std::getenv("HOLDFAST_LONG_TESTS") != nullptr ? 1'000'000 : 100'000;
+  tree.make_directory("dir");
+  const int directory = ::open(tree.at("dir").c_str(), O_DIRECTORY | O_RDONLY);
+  for (int n = 0; n < count; ++n) ASSERT_EQ(mknodat(directory, std::to_string(n).c_str(), S_IFREG | 0600, 0), 0);
+  auto source = open();
+  struct Count : ModelSink {
+    uint64_t put_count = 0;
+    Status put(Item) override {
+      ++put_count;
+      return {};
+    }
+  } sink;
+  scan(sink, *source);
+  EXPECT_GE(sink.put_count, static_cast<uint64_t>(count));
+  sink.put_count = 0;
+  scan(sink, *source);
+  EXPECT_LE(sink.put_count, 3u) << "its parents, at most";
+  ASSERT_EQ(unlinkat(directory, "777", 0), 0);
+  close(directory);
+  sink.put_count = 0;
+  scan(sink, *source);
+  EXPECT_LE(sink.put_count, 4u);
+  EXPECT_GE(sink.unchanged_count, static_cast<uint64_t>(count) - 1);
 }
 
 TEST_F(FileTreeTest, a_large_directory_keeps_its_state_in_bounded_parts_that_change_locally) {
