@@ -38,10 +38,10 @@ using Status = Result<void>;
     *std::move(try_result_);                                              \
   })
 
-// The same for a Status.
+// The same where the value is not wanted yet: a Status, or any Result that is used afterwards.
 #define TRY_DO(expr)                                                      \
   do {                                                                    \
-    auto try_status_ = (expr);                                            \
+    auto&& try_status_ = (expr);                                           \
     if (!try_status_) [[unlikely]]                                        \
       return ::holdfast::Error(std::move(try_status_.error()));           \
   } while (false)

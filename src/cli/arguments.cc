@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+
+#include "cli/command.h"
+
+namespace holdfast::cli {
+
+std::optional<std::string> Arguments::get(std::string_view option) const {
+  const auto found = values_.find(option);
+  if (found == values_.end() || found->second.empty()) return std::nullopt;
+  return found->second.back();
+}
+
+std::vector<std::string> Arguments::all(std::string_view option) const {
+  const auto found = values_.find(option);
+  return found == values_.end() ? std::vector<std::string>() : found->second;
+}
+
+Result<std::optional<uint64_t>> Arguments::number(std::string_view option) const {
+  const auto text = get(option);
+  if (!text) return std::optional<uint64_t>();
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size() || text->empty()) {
+    return Error(ErrorCode::invalid, "--" + std::string(option) + ": '" + *text + "' is not a whole number");
+  }
+  return std::optional(value);
+}
+
+Exit exit_code_of(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::busy: return Exit::busy;
+    case ErrorCode::wrong_key: return Exit::wrong_key;
+    case ErrorCode::corrupt: return Exit::damage;
+    case ErrorCode::refused: return Exit::refused;
+    case ErrorCode::cancelled: return Exit::interrupted;
+    default: return Exit::failed;
+  }
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/point_text.h"
+#include "cli/run.h"
+#include "codec/compress.h"
+#include "job/backup.h"
+#include "os/environment.h"
+#include "os/process.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+constexpr Option options[] = {
+    {"tag", 0, "TAG", "Tag the point", true},
+    {"host", 'H', "HOST", "The point's host name (this machine's)"},
+    {"description", 0, "TEXT", "Say what the point is"},
+    {"time", 0, "SECONDS", "Seconds since 1970 as the point's time (now)"},
+    {"exclude", 'e', "PATTERN", "Leave out what matches, in gitignore's syntax", true},
+    {"iexclude", 0, "PATTERN", "The same, ignoring case", true},
+    {"exclude-file", 0, "FILE", "Read such patterns from a file", true},
+    {"exclude-if-present", 0, "NAME", "Leave out what is in folders that hold this name", true},
+    {"exclude-caches", 0, "", "Leave out what is in folders marked by CACHEDIR.TAG"},
+    {"exclude-larger-than", 0, "BYTES", "Leave out larger files; K, M, G and T are understood"},
+    {"exclude-type", 0, "TYPE", "Leave out device, fifo, socket or symlink", true},
+    {"one-file-system", 'x', "", "Do not cross into other file systems"},
+    {"change-detection", 0, "MODE", "full, ignore-ctime, ignore-inode or mtime-size"},
+    {"force", 'f', "", "Read everything again"},
+    {"parent", 0, "POINT", "Build upon this point instead of the newest of the same host and paths"},
+    {"files-from", 0, "FILE", "Back up the paths named in a file, one a line", true},
+    {"stdin", 0, "", "Back up standard input"},
+    {"stdin-name", 0, "NAME", "Under this name (stdin)"},
+    {"compression", 0, "EFFORT", "fast, auto, better or max"},
+    {"workers", 0, "N", "Threads that read and compress (one a processor)"},
+    {"dry-run", 'n', "", "Show what would be done and write nothing"},
+    {"before", 0, "COMMAND", "Run this first; its failure ends the backup"},
+    {"after", 0, "COMMAND", "Run this when done; HOLDFAST_EXIT_CODE and HOLDFAST_POINT tell it how it went"},
+};
+
+Result<uint64_t> parse_size(const std::string& text) {
+  size_t used = 0;
+  uint64_t value = 0;
+  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < (uint64_t{1} << 50)) {
+    value = value * 10 + static_cast<uint64_t>(text[used++] - '0');
+  }
+  const std::string unit = text.substr(used);
+  constexpr std::string_view units = "KMGT";
+  const size_t place = unit.empty() ? std::string_view::npos : units.find(static_cast<char>(unit[0] & ~32));
+  if (used == 0 || unit.size() > 1 || (unit.size() == 1 && place == std::string_view::npos)) {
+    return Error(ErrorCode::invalid, "'" + text + "' is not a size")
+        .with_hint("Give bytes, or a number followed by K, M, G or T.");
+  }
+  return unit.empty() ? value : value << (10 * (place + 1));
+}
+
+Result<SourceRequest> source_request(Context& context, const Arguments& arguments) {
+  SourceRequest request;
+  request.paths = arguments.positionals();
+  for (const std::string& file : arguments.all("files-from")) {
+    for (std::string& line : TRY(context.services().read_lines(file))) request.paths.push_back(std::move(line));
+  }
+  if (arguments.has("stdin")) request.stdin_name = arguments.get("stdin-name").value_or("stdin");
+  if (request.paths.empty() == !request.stdin_name) {
+    return Error(ErrorCode::invalid, request.stdin_name ? "--stdin backs up nothing else" : "nothing to back up")
+        .with_hint("Name paths, or give --files-from or --stdin.");
+  }
+  request.excludes = arguments.all("exclude");
+  for (const std::string& file : arguments.all("exclude-file")) {
+    for (std::string& line : TRY(context.services().read_lines(file))) request.excludes.push_back(std::move(line));
+  }
+  request.excludes_ignoring_case = arguments.all("iexclude");
+  request.exclude_if_present = arguments.all("exclude-if-present");
+  request.exclude_caches = arguments.has("exclude-caches");
+  request.one_file_system = arguments.has("one-file-system");
+  request.force = arguments.has("force");
+  request.types_left_out = arguments.all("exclude-type");
+  request.change_detection = arguments.get("change-detection").value_or("");
+  if (const auto size = arguments.get("exclude-larger-than")) request.size_bytes_max = TRY(parse_size(*size));
+  return request;
+}
+
+Result<int> compression_level(const Arguments& arguments) {
+  const std::string effort = arguments.get("compression").value_or("auto");
+  if (effort == "fast") return codec::level_of(codec::Effort::fast);
+  if (effort == "auto") return codec::level_of(codec::Effort::auto_);
+  if (effort == "better") return codec::level_of(codec::Effort::better);
+  if (effort == "max") return codec::level_of(codec::Effort::max);
+  return Error(ErrorCode::invalid, "--compression: '" + effort + "' is none of fast, auto, better, max");
+}
+
+Result<job::BackupRequest> backup_request(Context& context, const Arguments& arguments, vault::Vault& vault) {
+  job::BackupRequest request;
+  request.host = arguments.get("host").value_or(os::host_name());
+  request.user = os::user_name();
+  request.tags = arguments.all("tag");
+  request.description = arguments.get("description").value_or("");
+  request.program_version = program_version;
+  request.compression_level = TRY(compression_level(arguments));
+  request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
+  request.ignore_parent = arguments.has("force");
+  request.stop = context.stop();
+  if (const auto seconds = TRY(arguments.number("time"))) {
+    request.time = static_cast<UnixTimeNs>(*seconds) * 1'000'000'000;
+  }
+  if (const auto parent = arguments.get("parent")) {
+    request.parent = TRY(find_point(vault, *parent, {})).id;
+  }
+  return request;
+}
+
+void report_summary(Context& context, const job::BackupReport& report, bool dry_run, double seconds) {
+  const job::BackupCounts& counts = report.counts;
+  const uint64_t stored = report.point.point.stored_bytes;
+  Output& output = context.output();
+  if (!dry_run) {
+    output.text(fmt::format("point {} of {} entries, {}", short_name(report.point.id), report.point.point.entry_count,
+                            human_bytes(report.point.point.size_bytes)));
+  }
+  output.text(fmt::format("{} new, {} changed, {} unchanged, {} removed, {} skipped", counts.new_count,
+                          counts.changed_count, counts.unchanged_count, counts.removed_count, counts.skipped_count));
+  if (dry_run) {
+    output.text(fmt::format("{} would be read; nothing was written", human_bytes(counts.read_bytes)));
+  } else {
+    output.text(fmt::format("read {}, stored {}, in {}", human_bytes(counts.read_bytes), human_bytes(stored),
+                            human_duration(seconds)));
+  }
+  boost::json::object summary{{"type", "summary"}};
+  summary["recovery_point_id"] = dry_run ? boost::json::value(nullptr) : boost::json::value(to_hex(report.point.id));
+  summary["bytes_read"] = counts.read_bytes;
+  summary["bytes_stored"] = stored;
+  summary["new"] = counts.new_count;
+  summary["changed"] = counts.changed_count;
+  summary["unchanged"] = counts.unchanged_count;
+  summary["skipped"] = counts.skipped_count;
+  summary["seconds"] = seconds;
+  if (dry_run) summary["dry_run"] = true;
+  output.object(summary);
+}
+
+Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& point_id) {
+  Clock& clock = context.services().clock();
+  const auto begun = clock.monotonic();
+  const SourceRequest wanted = TRY(source_request(context, arguments));
+  auto source = TRY(context.services().open_source(wanted));
+  vault::Vault& vault = *TRY(context.open_vault());
+  const job::BackupRequest request = TRY(backup_request(context, arguments, vault));
+  const bool dry_run = arguments.has("dry-run");
+  if (!dry_run) TRY_DO(context.lock_store(store::LockMode::shared));
+  ProgressDisplay display(context.output(), clock, "backing up");
+  auto report = dry_run ? job::plan_backup(vault, *source, request, display)
+                        : job::run_backup(vault, *source, request, display);
+  display.stop();
+  TRY_DO(report);
+  if (!dry_run) point_id = to_hex(report->point.id);
+  const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
+  report_summary(context, *report, dry_run, seconds);
+  return report->counts.skipped_count > 0 ? Exit::skips : Exit::done;
+}
+
+Result<Exit> run(Context& context, const Arguments& arguments) {
+  if (const auto before = arguments.get("before")) {
+    const auto outcome = TRY(os::run_command(*before, {}));
+    if (outcome.exit_status != 0) {
+      return Error(ErrorCode::invalid, fmt::format("the command before the backup failed with exit code {}",
+                                                   outcome.exit_status));
+    }
+  }
+  std::string point_id;
+  const Result<Exit> code = back_up(context, arguments, point_id);
+  if (const auto after = arguments.get("after")) {
+    const int status = static_cast<int>(code ? *code : exit_code_of(code.error()));
+    const auto outcome = os::run_command(
+        *after, {.environment = {{"HOLDFAST_EXIT_CODE", std::to_string(status)}, {"HOLDFAST_POINT", point_id}}});
+    if (!outcome || outcome->exit_status != 0) context.output().warn("the command after the backup failed");
+  }
+  return code;
+}
+
+}  // namespace
+
+Command backup_command() {
+  return {.name = "backup",
+          .positionals = "PATH...",
+          .summary = "Back up files and folders",
+          .description =
+              "Makes a recovery point of the paths. What has not changed since the newest point of the same host and "
+              "paths is not read again; what the vault holds already is not stored again. Exit code 3: the point "
+              "exists, but some items could not be read and are listed in it.",
+          .options = options,
+          .positionals_min = 0,
+          .positionals_max = 1'000'000,
+          .run = run};
+}
+
+}  // namespace holdfast::cli

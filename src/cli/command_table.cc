@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+namespace holdfast::cli {
+
+std::span<const Option> common_options() {
+  static constexpr Option options[] = {
+      {"vault", 'r', "URL", "The vault: a path or URL (HOLDFAST_VAULT)"},
+      {"password-file", 'p', "FILE", "Read the passphrase from a file (HOLDFAST_PASSWORD_FILE)"},
+      {"password-command", 0, "COMMAND", "Take the passphrase a command prints (HOLDFAST_PASSWORD_COMMAND)"},
+      {"key-file", 0, "FILE", "Open with a key file or an agent's credential (HOLDFAST_KEY_FILE)"},
+      {"recovery-key-file", 0, "FILE", "Open with a recovery key (HOLDFAST_RECOVERY_KEY_FILE)"},
+      {"config", 0, "FILE", "Defaults for options, in YAML (HOLDFAST_CONFIG)"},
+      {"json", 0, "", "Print lines of JSON"},
+      {"quiet", 'q', "", "Print nothing but errors and what was asked for"},
+      {"verbose", 'v', "", "Print every entry"},
+      {"limit-upload", 0, "KIB", "Write to the vault at most so many KiB a second"},
+      {"limit-download", 0, "KIB", "Read from the vault at most so many KiB a second"},
+  };
+  return options;
+}
+
+std::span<const Command> command_table() {
+  static const std::array commands{
+      vault_create_command(), vault_info_command(), backup_command(), restore_command(), points_command(),
+      version_command(),
+  };
+  return commands;
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/context.h"
+
+#include "cli/store_url.h"
+#include "os/environment.h"
+#include "os/file.h"
+#include "os/process.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+constexpr uint64_t secret_size_bytes_max = 64 * 1024;
+constexpr mode_t private_mode = 0600;
+
+std::string environment_name(std::string_view prefix, std::string_view name) {
+  return (prefix.empty() ? "HOLDFAST_" : "HOLDFAST_FROM_") + std::string(name);
+}
+
+// What a file or command prints, without the newline at its end.
+crypto::SecretBytes first_line(std::string_view text) {
+  text = text.substr(0, text.find_first_of("\r\n"));
+  return crypto::SecretBytes::from(as_bytes(text));
+}
+
+std::optional<std::string> option_or_environment(const Arguments& arguments, std::string_view prefix,
+                                                 std::string_view option, std::string_view variable) {
+  if (const auto given = arguments.get(std::string(prefix) + std::string(option))) return given;
+  return os::environment_variable(environment_name(prefix, variable));
+}
+
+Result<std::optional<vault::Credential>> credential_from_files(const Arguments& arguments, std::string_view prefix) {
+  if (const auto path = option_or_environment(arguments, prefix, "key-file", "KEY_FILE")) {
+    const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("key file"));
+    return std::optional<vault::Credential>(vault::KeyFile{crypto::SecretBytes::from(content)});
+  }
+  if (const auto path = option_or_environment(arguments, prefix, "recovery-key-file", "RECOVERY_KEY_FILE")) {
+    const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("recovery key file"));
+    return std::optional<vault::Credential>(vault::RecoveryKey{std::string(as_text(content))});
+  }
+  if (const auto path = option_or_environment(arguments, prefix, "password-file", "PASSWORD_FILE")) {
+    const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("password file"));
+    return std::optional<vault::Credential>(vault::Passphrase{first_line(as_text(content))});
+  }
+  if (const auto command = option_or_environment(arguments, prefix, "password-command", "PASSWORD_COMMAND")) {
+    const os::CommandOutcome outcome =
+        TRY(os::run_command(*command, {.environment = {}, .standard_output = os::StandardOutput::capture}));
+    if (outcome.exit_status != 0) {
+      return Error(ErrorCode::invalid, "the password command failed with exit code " +
+                                           std::to_string(outcome.exit_status));
+    }
+    return std::optional<vault::Credential>(vault::Passphrase{first_line(outcome.output)});
+  }
+  if (const auto text = os::environment_variable(environment_name(prefix, "PASSWORD"))) {
+    return std::optional<vault::Credential>(vault::Passphrase{crypto::SecretBytes::from(as_bytes(*text))});
+  }
+  return std::optional<vault::Credential>();
+}
+
+}  // namespace
+
+Context::Context(Services& services, Output& output, const Arguments& arguments, std::stop_token stop)
+    : services_(services), output_(output), arguments_(arguments), stop_(std::move(stop)) {}
+
+Context::~Context() = default;
+
+Result<std::string> Context::vault_url() const {
+  if (const auto given = arguments_.get("vault")) return *given;
+  if (const auto variable = os::environment_variable("HOLDFAST_VAULT")) return *variable;
+  return Error(ErrorCode::invalid, "no vault named")
+      .with_hint("Give --vault URL or set HOLDFAST_VAULT; 'holdfast vault create PATH' makes one.");
+}
+
+Result<vault::Credential> Context::credential(std::string_view prefix) {
+  auto found = TRY(credential_from_files(arguments_, prefix));
+  if (found) return std::move(*found);
+  auto typed = os::prompt_secret(prefix.empty() ? "Passphrase of the vault: " : "Passphrase of the source vault: ");
+  if (!typed && typed.error().code() == ErrorCode::unsupported) {
+    return Error(ErrorCode::invalid, "no passphrase given and no terminal to ask on")
+        .with_hint("Set HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE or HOLDFAST_PASSWORD_COMMAND, or give --key-file.");
+  }
+  TRY_DO(typed);
+  vault::Passphrase passphrase{crypto::SecretBytes::from(as_bytes(*typed))};
+  crypto::wipe(MutableByteView(reinterpret_cast<std::byte*>(typed->data()), typed->size()));
+  return vault::Credential(std::move(passphrase));
+}
+
+Result<vault::Passphrase> Context::new_passphrase(std::string_view prefix) {
+  auto found = TRY(credential_from_files(arguments_, prefix));
+  if (found) {
+    if (auto* passphrase = std::get_if<vault::Passphrase>(&*found)) return std::move(*passphrase);
+    return Error(ErrorCode::invalid, "a passphrase is wanted, but a key file was given");
+  }
+  auto typed = os::prompt_secret("New passphrase: ");
+  if (!typed && typed.error().code() == ErrorCode::unsupported) {
+    return Error(ErrorCode::invalid, "no passphrase given and no terminal to ask on")
+        .with_hint("Set HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE or HOLDFAST_PASSWORD_COMMAND.");
+  }
+  TRY_DO(typed);
+  const std::string again = TRY(os::prompt_secret("The same again: "));
+  if (*typed != again) return Error(ErrorCode::invalid, "the two passphrases differ");
+  if (typed->empty()) return Error(ErrorCode::invalid, "an empty passphrase protects nothing");
+  return vault::Passphrase{crypto::SecretBytes::from(as_bytes(*typed))};
+}
+
+Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::string& url, StoreUse use) {
+  StoreLimits limits;
+  const auto rate = [&](std::string_view option) -> Result<uint64_t> {
+    return TRY(arguments_.number(option)).value_or(0) * 1024;
+  };
+  limits.upload_bytes_per_second = TRY(rate("limit-upload"));
+  limits.download_bytes_per_second = TRY(rate("limit-download"));
+  return services_.open_store(url, use, limits);
+}
+
+Result<vault::LocalState> Context::load_local_state(const std::string& url) const {
+  const auto path = local_state_path(url);
+  if (!path) return vault::LocalState{};
+  auto bytes = os::read_file(*path, 1 << 20);
+  if (!bytes && bytes.error().code() == ErrorCode::not_found) return vault::LocalState{};
+  TRY_DO(bytes);
+  return vault::decode_local_state(*bytes).during(*path);
+}
+
+Result<Context::OpenedVault*> Context::attach(const std::string& url, std::unique_ptr<store::ObjectStore> store,
+                                              vault::Keyring keyring, vault::LocalState state) {
+  auto opened = std::make_unique<OpenedVault>();
+  opened->url = url;
+  opened->store = std::move(store);
+  opened->vault = std::make_unique<vault::Vault>(*opened->store, std::move(keyring), std::move(state), services_.rng(),
+                                                 services_.clock());
+  opened_.push_back(std::move(opened));
+  return opened_.back().get();
+}
+
+Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::string_view prefix) {
+  auto store = TRY(open_store(url, StoreUse::open));
+  vault::LocalState state = TRY(load_local_state(url));
+  const vault::Credential key = TRY(credential(prefix));
+  auto keyring = vault::Keyring::open(*store, key, state.pins);
+  if (!keyring && keyring.error().code() == ErrorCode::not_found) {
+    return no_vault_error(url);
+  }
+  TRY_DO(keyring);
+  return attach(url, std::move(store), std::move(*keyring), std::move(state));
+}
+
+Result<vault::Vault*> Context::open_vault() {
+  if (main_ == nullptr) {
+    const std::string url = TRY(vault_url());
+    main_ = TRY(open_at(url, ""));
+  }
+  return main_->vault.get();
+}
+
+Result<vault::Vault*> Context::open_other_vault(const std::string& url) {
+  return TRY(open_at(url, "from-"))->vault.get();
+}
+
+Status Context::lock_store(store::LockMode mode) {
+  (void)TRY(open_vault());
+  if (!main_->store->capabilities().locks) return {};
+  auto lock = main_->store->try_lock(mode);
+  if (!lock && lock.error().code() == ErrorCode::busy) {
+    return std::move(lock).error().with_hint(mode == store::LockMode::exclusive
+                                                 ? "A backup is running; try again when it is done."
+                                                 : "A collection is running; try again when it is done.");
+  }
+  TRY_DO(lock);
+  lock_ = std::move(*lock);
+  return {};
+}
+
+void Context::keep_local_state() {
+  for (const auto& opened : opened_) {
+    const auto path = local_state_path(opened->url);
+    if (!path) continue;
+    for (const std::string& alarm : opened->vault->alarms()) output_.warn(alarm);
+    const Bytes bytes = vault::encode_local_state(opened->vault->local_state());
+    const Bytes before = os::read_file(*path, 1 << 20).value_or(Bytes());
+    if (before == bytes) continue;
+    const Status kept = [&]() -> Status {
+      TRY_DO(os::make_directories(path->substr(0, path->rfind('/')), 0700));
+      return os::write_durably(*path, bytes, private_mode, os::Existing::replace);
+    }();
+    if (!kept) output_.warn("could not remember the vault's newest state: " + kept.error().message());
+  }
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/point_text.h"
+
+#include <boost/json.hpp>
+
+#include "cli/output.h"
+#include "format/file_attributes.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+boost::json::array texts(const std::vector<std::string>& values) {
+  return boost::json::array(values.begin(), values.end());
+}
+
+}  // namespace
+
+std::string short_name(const ObjectId& id) { return to_hex(id).substr(0, 8); }
+
+boost::json::object point_object(const vault::PointInfo& point) {
+  const format::RecoveryPoint& about = point.point;
+  return {{"type", "point"},
+          {"id", to_hex(point.id)},
+          {"time", rfc3339(about.begun)},
+          {"host", about.host},
+          {"user", about.user},
+          {"kind", about.kind},
+          {"paths", texts(about.roots)},
+          {"tags", texts(about.tags)},
+          {"description", about.description},
+          {"parent", about.parent.is_none() ? boost::json::value(nullptr) : boost::json::value(to_hex(about.parent))},
+          {"bytes", about.size_bytes},
+          {"entries", about.entry_count},
+          {"bytes_read", about.read_bytes},
+          {"bytes_stored", about.stored_bytes},
+          {"new", about.new_count},
+          {"changed", about.changed_count},
+          {"unchanged", about.unchanged_count},
+          {"removed", about.removed_count},
+          {"skipped", about.skipped_count},
+          {"seconds", static_cast<double>(about.ended - about.begun) / 1e9},
+          {"domain", point.domain},
+          {"author", vault::to_hex(point.author)},
+          {"program", about.program_version}};
+}
+
+job::PointFilter filter_of(const Arguments& arguments) {
+  return {.host = arguments.get("host").value_or(""), .paths = arguments.all("path"), .tags = arguments.all("tag")};
+}
+
+Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
+  const std::vector<vault::PointInfo> points = TRY(vault.points());
+  auto found = job::resolve_point(points, text, filter);
+  if (!found && found.error().code() == ErrorCode::not_found) {
+    return std::move(found.error()).with_hint("'holdfast points' lists what there is.");
+  }
+  return found;
+}
+
+Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
+  const job::PointSpec spec = TRY(job::parse_point_spec(text));
+  PointAndKey found{TRY(find_point(vault, spec.name, filter)), {}};
+  if (!spec.path) return found;
+  std::string path = *spec.path;
+  if (!path.starts_with('/')) path = "/" + path;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path != "/") found.key = TRY(format::path_to_key(path));
+  return found;
+}
+
+}  // namespace holdfast::cli

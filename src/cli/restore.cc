@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/restore.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/point_text.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+constexpr Option options[] = {
+    {"to", 't', "DIR", "Restore beneath this folder"},
+    {"host", 'H', "HOST", "'latest' among points of this host"},
+    {"path", 0, "PATH", "'latest' among points with all these roots", true},
+    {"tag", 0, "TAG", "'latest' among points with all these tags", true},
+    {"include", 'i', "PATTERN", "Restore only what matches, in gitignore's syntax", true},
+    {"exclude", 'e', "PATTERN", "Leave out what matches", true},
+    {"overwrite", 0, "MODE", "if-changed, always, if-newer or never"},
+    {"delete", 0, "", "Remove what is in restored folders but not in the point"},
+    {"dry-run", 'n', "", "Show what would be done and change nothing"},
+    {"owner", 0, "HOW", "name, number or none"},
+    {"allow", 0, "WHAT", "Restore setuid, devices, sockets, fifos, acls, xattrs, system-xattrs or flags", true},
+    {"deny", 0, "WHAT", "Leave these off", true},
+    {"sync", 0, "", "Return only when all is on disk"},
+    {"workers", 0, "N", "Threads that fetch and write (one a processor)"},
+};
+
+// An entry is wanted if an include names it or something above it, and no exclude does.
+Result<std::function<bool(ByteView)>> make_filter(Context& context, const Arguments& arguments) {
+  const auto includes = arguments.all("include"), excludes = arguments.all("exclude");
+  if (includes.empty() && excludes.empty()) return std::function<bool(ByteView)>();
+  auto included = TRY(context.services().make_matcher(includes));
+  auto excluded = TRY(context.services().make_matcher(excludes));
+  const bool only_some = !includes.empty();
+  return std::function<bool(ByteView)>([=](ByteView key) {
+    if (excluded(key, true)) return false;
+    return !only_some || included(key, true);
+  });
+}
+
+Result<TargetRequest> target_request(const Arguments& arguments, const Bytes& beneath,
+                                     std::function<bool(ByteView)> filter) {
+  TargetRequest request;
+  request.directory = *arguments.get("to");
+  if (!beneath.empty()) request.strip_prefix = beneath;
+  request.overwrite = arguments.get("overwrite").value_or("");
+  request.delete_extra = arguments.has("delete");
+  request.may_delete = std::move(filter);
+  request.dry_run = arguments.has("dry-run");
+  request.sync = arguments.has("sync");
+  request.owner = arguments.get("owner").value_or("");
+  request.allow = arguments.all("allow");
+  request.deny = arguments.all("deny");
+  return request;
+}
+
+Result<Exit> run(Context& context, const Arguments& arguments) {
+  if (!arguments.has("to")) {
+    return Error(ErrorCode::invalid, "no place to restore to").with_hint("Give --to DIR; --to / restores in place.");
+  }
+  Clock& clock = context.services().clock();
+  const auto begun = clock.monotonic();
+  vault::Vault& vault = *TRY(context.open_vault());
+  const PointAndKey wanted = TRY(find_point_and_key(vault, arguments.positionals().front(), filter_of(arguments)));
+  job::RestoreRequest request;
+  request.beneath = wanted.key;
+  request.wanted = TRY(make_filter(context, arguments));
+  request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
+  request.dry_run = arguments.has("dry-run");
+  request.stop = context.stop();
+  const TargetRequest place = TRY(target_request(arguments, wanted.key, request.wanted));
+  auto target = TRY(context.services().open_target(place));
+  ProgressDisplay display(context.output(), clock, "restoring");
+  auto report = job::run_restore(vault, wanted.point, *target, request, display);
+  display.stop();
+  TRY_DO(report);
+  const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
+  Output& output = context.output();
+  output.text(fmt::format("{} of point {}: {} entries, {} there already, {} written in {}, {} problems",
+                          request.dry_run ? "would restore" : "restored", short_name(wanted.point.id),
+                          report->entry_count, report->kept_count, human_bytes(report->written_bytes),
+                          human_duration(seconds), report->problems.size()));
+  output.object({{"type", "summary"},
+                 {"recovery_point_id", to_hex(wanted.point.id)},
+                 {"entries", report->entry_count},
+                 {"kept", report->kept_count},
+                 {"bytes_written", report->written_bytes},
+                 {"skipped", report->problems.size()},
+                 {"damage", report->damage_found},
+                 {"dry_run", request.dry_run},
+                 {"seconds", seconds}});
+  if (report->damage_found) return Exit::damage;
+  return report->problems.empty() ? Exit::done : Exit::skips;
+}
+
+}  // namespace
+
+Command restore_command() {
+  return {.name = "restore",
+          .positionals = "POINT[:PATH]",
+          .summary = "Restore a recovery point or part of it",
+          .description =
+              "POINT is 'latest', an id or the beginning of one. Full paths are put beneath DIR; with POINT:PATH the "
+              "contents of PATH go into DIR, and its own metadata onto DIR. What is there already and right is left "
+              "alone, so a restore that was stopped goes on where it was.",
+          .options = options,
+          .positionals_min = 1,
+          .positionals_max = 1,
+          .run = run};
+}
+
+}  // namespace holdfast::cli

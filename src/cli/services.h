@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/seams.h"
+#include "source/source.h"
+#include "store/object_store.h"
+#include "target/target.h"
+
+// What commands need of the leaves, in words of the command line: wiring/ fulfils it, so that no command names a store,
+// source or target.
+namespace holdfast::cli {
+
+enum class StoreUse { create, open };
+
+// The paths or the stream to back up, as options say it.
+struct SourceRequest {
+  std::vector<std::string> paths;
+  std::vector<std::string> excludes;
+  std::vector<std::string> excludes_ignoring_case;
+  std::vector<std::string> exclude_if_present;
+  bool exclude_caches = false;
+  bool one_file_system = false;
+  bool force = false;
+  uint64_t size_bytes_max = UINT64_MAX;
+  std::vector<std::string> types_left_out;   // "device", "fifo", "socket", "symlink"
+  std::string change_detection;              // "", "full", "ignore-ctime", "ignore-inode", "mtime-size"
+  std::optional<std::string> stdin_name;     // Back up standard input under this name.
+};
+
+// Where and how to restore.
+struct TargetRequest {
+  std::string directory;
+  std::optional<Bytes> strip_prefix;
+  std::string overwrite;                     // "", "if-changed", "always", "if-newer", "never"
+  bool delete_extra = false;
+  std::function<bool(ByteView key)> may_delete;
+  bool dry_run = false;
+  bool sync = false;
+  std::string owner;                         // "", "name", "number", "none"
+  std::vector<std::string> allow;            // "setuid", "devices", "sockets", "fifos", "acls", "xattrs", "system-xattrs", "flags"
+  std::vector<std::string> deny;
+};
+
+// Bytes a second; 0: no limit.
+struct StoreLimits {
+  uint64_t upload_bytes_per_second = 0;
+  uint64_t download_bytes_per_second = 0;
+};
+
+class Services {
+ public:
+  virtual ~Services() = default;
+  virtual Clock& clock() = 0;
+  virtual Rng& rng() = 0;
+  virtual Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, StoreUse use,
+                                                                 const StoreLimits& limits) = 0;
+  virtual Result<std::unique_ptr<source::Source>> open_source(const SourceRequest& request) = 0;
+  virtual Result<std::unique_ptr<target::Target>> open_target(const TargetRequest& request) = 0;
+  // Lines of an exclude or --files-from file.
+  virtual Result<std::vector<std::string>> read_lines(const std::string& path) = 0;
+  // Matches keys against lines in gitignore's syntax; for --include and --exclude of restores, find and ls.
+  virtual Result<std::function<bool(ByteView key, bool is_directory)>> make_matcher(
+      const std::vector<std::string>& patterns) = 0;
+};
+
+}  // namespace holdfast::cli

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "os/environment.h"
+#include "os/file.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+constexpr Option options[] = {
+    {"key-file-out", 0, "FILE", "Make a key file instead of using a passphrase, and write it here"},
+    {"recovery-key", 0, "", "Also make a recovery key and print it"},
+    {"recipient", 0, "HEX", "Let the holder of this X25519 public key open the vault"},
+    {"kdf-memory", 0, "MIB", "Memory that one guess at the passphrase costs (64)"},
+    {"kdf-iterations", 0, "N", "Passes over that memory (3)"},
+};
+
+Result<vault::CreateOptions> create_options(Context& context, const Arguments& arguments) {
+  vault::CreateOptions create;
+  create.author_name = os::host_name();
+  create.kdf.memory_kib = static_cast<uint32_t>(TRY(arguments.number("kdf-memory")).value_or(64) * 1024);
+  create.kdf.iterations = static_cast<uint32_t>(TRY(arguments.number("kdf-iterations")).value_or(3));
+  if (const auto recipient = arguments.get("recipient")) {
+    const auto bytes = from_hex(*recipient);
+    if (!bytes || bytes->size() != 32) return Error(ErrorCode::invalid, "--recipient: not 64 hex digits");
+    create.recipient = crypto::PublicKey32::from(*bytes);
+  }
+  if (!arguments.has("key-file-out")) {
+    create.first_slot = vault::Credential(TRY(context.new_passphrase("")));
+  }
+  return create;
+}
+
+Result<Exit> run(Context& context, const Arguments& arguments) {
+  const std::string url = arguments.positionals().empty() ? TRY(context.vault_url()) : arguments.positionals().front();
+  vault::CreateOptions create = TRY(create_options(context, arguments));
+  auto store = TRY(context.open_store(url, StoreUse::create));
+  Services& services = context.services();
+  auto created = vault::Keyring::create(*store, std::move(create), services.rng(), services.clock());
+  if (!created && created.error().code() == ErrorCode::conflict) {
+    return std::move(created).error().during(url).with_hint("There is a vault already; nothing was changed.");
+  }
+  TRY_DO(created);
+  if (created->key_file) {
+    TRY_DO(os::write_durably(*arguments.get("key-file-out"), created->key_file->view(), 0600, os::Existing::keep)
+               .during("key file"));
+  }
+  const VaultId id = created->keyring.vault_id();
+  std::optional<std::string> recovery_key;
+  if (arguments.has("recovery-key")) {
+    recovery_key = TRY(created->keyring.add_recovery_key("recovery", services.rng(), services.clock()));
+  }
+  vault::LocalState state;
+  state.pins = created->keyring.pins();
+  (void)TRY(context.attach(url, std::move(store), std::move(created->keyring), std::move(state)));
+
+  Output& output = context.output();
+  output.text(fmt::format("vault {} created at {}", to_hex(id).substr(0, 16), url));
+  if (recovery_key) output.text("recovery key (keep it apart from the vault): " + *recovery_key);
+  output.text("Whoever loses every key to this vault loses what is in it.");
+  boost::json::object object{{"type", "vault"}, {"id", to_hex(id)}, {"url", url}};
+  if (recovery_key) object["recovery_key"] = *recovery_key;
+  output.object(object);
+  return Exit::done;
+}
+
+}  // namespace
+
+Command vault_create_command() {
+  return {.name = "vault create",
+          .positionals = "[URL]",
+          .summary = "Make a vault",
+          .description = "Makes an encrypted vault in an empty or new folder. Opened by a passphrase unless told otherwise.",
+          .options = options,
+          .positionals_min = 0,
+          .positionals_max = 1,
+          .run = run};
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+std::string_view role_name(vault::Role role) {
+  switch (role) {
+    case vault::Role::agent: return "agent";
+    case vault::Role::collector: return "collector";
+    case vault::Role::owner: return "owner";
+  }
+  return "unknown";
+}
+
+Result<Exit> run(Context& context, const Arguments&) {
+  vault::Vault& vault = *TRY(context.open_vault());
+  const auto points = TRY(vault.points());
+  const vault::Keyring& keyring = vault.keyring();
+  const vault::VaultParameters& parameters = keyring.parameters();
+  Output& output = context.output();
+  output.text(fmt::format("vault        {}", to_hex(keyring.vault_id())));
+  output.text(fmt::format("store        {}", vault.store().describe()));
+  output.text(fmt::format("created      {}", local_time_text(keyring.created())));
+  output.text(fmt::format("opened as    {} ({})", role_name(keyring.role()), keyring.self().name));
+  output.text(fmt::format("key list     number {}", keyring.key_list_number()));
+  output.text(fmt::format("domains      {}", keyring.domains().size()));
+  output.text(fmt::format("points       {}", points.size()));
+  output.text(fmt::format("chunk size   {} on average", human_bytes(parameters.chunk_size_bytes_mean)));
+  output.text(fmt::format("pack size    {}", human_bytes(parameters.pack_size_bytes)));
+  boost::json::array domains;
+  for (const vault::DomainId id : keyring.domains()) {
+    domains.push_back({{"id", id},
+                       {"name", keyring.domain(id)->name},
+                       {"epoch", keyring.domain(id)->current().epoch},
+                       {"readable", keyring.can_read_content(id)}});
+  }
+  output.object({{"type", "vault"},
+                 {"id", to_hex(keyring.vault_id())},
+                 {"store", vault.store().describe()},
+                 {"created", rfc3339(keyring.created())},
+                 {"role", role_name(keyring.role())},
+                 {"key_list", keyring.key_list_number()},
+                 {"points", points.size()},
+                 {"domains", std::move(domains)}});
+  return Exit::done;
+}
+
+}  // namespace
+
+Command vault_info_command() {
+  return {.name = "vault info",
+          .positionals = "",
+          .summary = "Show what a vault is and who may open it",
+          .description = "",
+          .options = {},
+          .positionals_min = 0,
+          .positionals_max = 0,
+          .run = run};
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/services.h"
+#include "os/clock.h"
+#include "os/random.h"
+
+namespace holdfast::wiring {
+
+// The real thing behind every command: this machine's clock, randomness, files and stores.
+class ProgramServices : public cli::Services {
+ public:
+  Clock& clock() override { return clock_; }
+  Rng& rng() override { return rng_; }
+  Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, cli::StoreUse use,
+                                                         const cli::StoreLimits& limits) override;
+  Result<std::unique_ptr<source::Source>> open_source(const cli::SourceRequest& request) override;
+  Result<std::unique_ptr<target::Target>> open_target(const cli::TargetRequest& request) override;
+  Result<std::vector<std::string>> read_lines(const std::string& path) override;
+  Result<std::function<bool(ByteView, bool)>> make_matcher(const std::vector<std::string>& patterns) override;
+
+ private:
+  os::RealClock clock_;
+  os::RealRng rng_;
+};
+
+}  // namespace holdfast::wiring

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "format/file_attributes.h"
+#include "source/filetree/exclude_rules.h"
+#include "source/filetree/file_tree_source.h"
+#include "source/filetree/stdin_source.h"
+#include "wiring/program_services.h"
+
+// Every kind of resource that can be backed up.
+namespace holdfast::wiring {
+
+namespace {
+
+constexpr int standard_input_fd = 0;
+
+Result<source::ChangeDetection> change_detection(const std::string& name) {
+  static const std::map<std::string, source::ChangeDetection> modes{
+      {"", source::ChangeDetection::full},
+      {"full", source::ChangeDetection::full},
+      {"ignore-ctime", source::ChangeDetection::ignore_ctime},
+      {"ignore-inode", source::ChangeDetection::ignore_inode},
+      {"mtime-size", source::ChangeDetection::mtime_size_only}};
+  const auto found = modes.find(name);
+  if (found != modes.end()) return found->second;
+  return Error(ErrorCode::invalid, "--change-detection: '" + name + "' is unknown")
+      .with_hint("There are full, ignore-ctime, ignore-inode and mtime-size.");
+}
+
+Status add_type_left_out(const std::string& name, std::set<format::FileType>& types) {
+  if (name == "device") {
+    types.insert({format::FileType::block_device, format::FileType::char_device});
+  } else if (name == "fifo") {
+    types.insert(format::FileType::fifo);
+  } else if (name == "socket") {
+    types.insert(format::FileType::socket);
+  } else if (name == "symlink") {
+    types.insert(format::FileType::symlink);
+  } else {
+    return Error(ErrorCode::invalid, "--exclude-type: '" + name + "' is unknown")
+        .with_hint("There are device, fifo, socket and symlink.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::SourceRequest& request) {
+  if (request.stdin_name) {
+    source::StdinOptions options;
+    options.name = request.stdin_name->starts_with('/') ? *request.stdin_name : "/" + *request.stdin_name;
+    return source::open_stdin_source(options, os::Fd(standard_input_fd), clock_);
+  }
+  source::FileTreeOptions options;
+  options.roots = request.paths;
+  options.excludes = request.excludes;
+  options.excludes_ignoring_case = request.excludes_ignoring_case;
+  options.exclude_caches = request.exclude_caches;
+  options.exclude_if_present = request.exclude_if_present;
+  options.one_file_system = request.one_file_system;
+  options.size_bytes_max = request.size_bytes_max;
+  for (const std::string& type : request.types_left_out) TRY_DO(add_type_left_out(type, options.types_left_out));
+  options.change_detection = TRY(change_detection(request.change_detection));
+  options.force = request.force;
+  return source::FileTreeSource::open(options, clock_);
+}
+
+Result<std::vector<std::string>> ProgramServices::read_lines(const std::string& path) {
+  return source::read_lines_of(path);
+}
+
+Result<std::function<bool(ByteView, bool)>> ProgramServices::make_matcher(const std::vector<std::string>& patterns) {
+  auto rules = std::make_shared<source::ExcludeRules>();
+  for (const std::string& pattern : patterns) rules->add(pattern, source::ExcludeRules::Case::sensitive);
+  // A key matches if it, or a folder above it, does.
+  return std::function<bool(ByteView, bool)>([rules](ByteView key, bool is_directory) {
+    size_t begin = 0;
+    while (begin < key.size()) {
+      const std::string_view rest = as_text(key.subspan(begin));
+      const size_t size = std::min(rest.find('\0'), rest.size());
+      const bool is_last = begin + size == key.size();
+      const auto directory = rules->in_directory(key.first(begin == 0 ? 0 : begin - 1));
+      if (directory.excludes(rest.substr(0, size), !is_last || is_directory)) return true;
+      begin += size + 1;
+    }
+    return false;
+  });
+}
+
+}  // namespace holdfast::wiring

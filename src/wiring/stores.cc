@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/posix/posix_store.h"
+#include "store/throttle_store.h"
+#include "wiring/program_services.h"
+
+// Every kind of store a vault may live in. To add one, add a factory to the list; nothing else names it.
+namespace holdfast::wiring {
+
+namespace {
+
+using StorePointer = std::unique_ptr<store::ObjectStore>;
+
+struct StoreFactory {
+  std::string_view scheme;  // "s3://"; the last one, with none, takes everything else.
+  Result<StorePointer> (*open)(const std::string& rest, cli::StoreUse use);
+};
+
+Result<StorePointer> open_folder(const std::string& path, cli::StoreUse use) {
+  if (path.empty()) return Error(ErrorCode::invalid, "the vault's path is empty");
+  auto opened = use == cli::StoreUse::create ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
+  TRY_DO(opened);
+  return StorePointer(std::move(*opened));
+}
+
+constexpr std::array store_factories{
+    StoreFactory{"file://", open_folder},
+    StoreFactory{"", open_folder},
+};
+
+}  // namespace
+
+Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::StoreUse use,
+                                                 const cli::StoreLimits& limits) {
+  for (const StoreFactory& factory : store_factories) {
+    if (!url.starts_with(factory.scheme)) continue;
+    const size_t scheme_end = url.find("://");
+    if (factory.scheme.empty() && scheme_end != std::string::npos) break;
+    StorePointer opened = TRY(factory.open(url.substr(factory.scheme.size()), use));
+    if (limits.upload_bytes_per_second == 0 && limits.download_bytes_per_second == 0) return opened;
+    return StorePointer(std::make_unique<store::ThrottleStore>(
+        std::move(opened), clock_,
+        store::ThrottleLimits{.upload_bytes_per_second = limits.upload_bytes_per_second,
+                              .download_bytes_per_second = limits.download_bytes_per_second}));
+  }
+  return Error(ErrorCode::invalid, "vault '" + url + "': unknown kind of store")
+      .with_hint("Give the path of a folder.");
+}
+
+}  // namespace holdfast::wiring
