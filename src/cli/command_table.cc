@@ -23,6 +23,7 @@ std::span<const Option> common_options() {
 std::span<const Command> command_table() {
   static const std::array commands{
       vault_create_command(), vault_info_command(), backup_command(), restore_command(), points_command(),
+      ls_command(), find_command(), cat_command(), diff_command(),
       version_command(),
   };
   return commands;

@@ -13,6 +13,10 @@ Command vault_info_command();
 Command backup_command();
 Command restore_command();
 Command points_command();
+Command ls_command();
+Command find_command();
+Command cat_command();
+Command diff_command();
 Command version_command();
 
 }  // namespace holdfast::cli

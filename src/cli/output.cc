@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "cli/display_text.h"
 #include "os/environment.h"
 
 namespace holdfast::cli {
@@ -53,15 +54,39 @@ void Output::raw(ByteView bytes) {
 
 void Output::object(const boost::json::object& object) {
   if (!options_.json) return;
-  line(boost::json::serialize(object));
+  line(boost::json::serialize(valid_json(object)));
+}
+
+void Output::list_line(std::string_view text) {
+  const MutexLock lock(mutex_);
+  clear_status();
+  write_text(stdout, text);
+  write_text(stdout, "\n");
+}
+
+void Output::list_object(const boost::json::object& object) {
+  if (!options_.json) return;
+  list_line(boost::json::serialize(valid_json(object)));
+}
+
+Status Output::flush() {
+  const MutexLock lock(mutex_);
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return Error(ErrorCode::io, "standard output could not be written");
+}
+
+Status Output::check() {
+  const MutexLock lock(mutex_);
+  if (std::ferror(stdout) == 0) return {};
+  return Error(ErrorCode::io, "standard output could not be written");
 }
 
 void Output::warn(std::string_view message) {
   const MutexLock lock(mutex_);
   clear_status();
-  std::string line = "holdfast: warning: " + std::string(message) + "\n";
+  std::string line = "holdfast: warning: " + display_message(message) + "\n";
   if (options_.json) {
-    line = boost::json::serialize(boost::json::object{{"type", "warning"}, {"message", message}}) + "\n";
+    line = boost::json::serialize(valid_json({{"type", "warning"}, {"message", message}})) + "\n";
   }
   write_text(stderr, line);
 }
@@ -75,10 +100,10 @@ void Output::error(const Error& error, int exit_code) {
                                {"exit_code", exit_code},
                                {"message", error.message()}};
     if (!error.hint().empty()) object["hint"] = error.hint();
-    write_text(stderr, boost::json::serialize(object) + "\n");
+    write_text(stderr, boost::json::serialize(valid_json(object)) + "\n");
     return;
   }
-  write_text(stderr, "holdfast: " + error.message() + "\n");
+  write_text(stderr, "holdfast: " + display_message(error.message()) + "\n");
   if (!error.hint().empty()) write_text(stderr, "HINT: " + error.hint() + "\n");
 }
 
@@ -149,7 +174,7 @@ void ProgressDisplay::skipped(const std::string& name, const Error& error) {
   if (output_.json()) {
     output_.object({{"type", "skip"}, {"path", shown}, {"code", to_string(error.code())}, {"message", error.message()}});
   } else {
-    output_.warn("skipped " + shown + ": " + error.message());
+    output_.warn("skipped " + display_path(shown) + ": " + error.message());
   }
 }
 
@@ -161,7 +186,7 @@ void ProgressDisplay::entry_done(const std::string& name, std::string_view actio
   if (output_.json()) {
     output_.object({{"type", "entry"}, {"path", shown}, {"action", action}, {"bytes", size_bytes}});
   } else {
-    output_.text(fmt::format("{:<9} {}", action, shown));
+    output_.text(fmt::format("{:<9} {}", action, display_path(shown)));
   }
 }
 

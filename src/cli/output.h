@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/result.h"
 #include "base/seams.h"
 #include "job/observer.h"
 
@@ -31,8 +32,15 @@ class Output {
   // A line on standard output whatever the options: what was asked for (names, contents, tables).
   void line(std::string_view line) EXCLUDES(mutex_);
   void raw(ByteView bytes) EXCLUDES(mutex_);
-  // One JSON object a line; only with --json.
+  // One JSON object a line, valid UTF-8 whatever it holds; only with --json.
   void object(const boost::json::object& object) EXCLUDES(mutex_);
+  // As line() and object(), for the many lines of a listing: written when a buffer is full.
+  void list_line(std::string_view line) EXCLUDES(mutex_);
+  void list_object(const boost::json::object& object) EXCLUDES(mutex_);
+  // An error once standard output has failed: its reader is gone, its disk is full. Writes out what is buffered.
+  Status flush() EXCLUDES(mutex_);
+  // The same without writing anything, for long listings to end early.
+  Status check() EXCLUDES(mutex_);
   // On standard error.
   void warn(std::string_view message) EXCLUDES(mutex_);
   void error(const Error& error, int exit_code) EXCLUDES(mutex_);

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/display_text.h"
 #include "cli/point_text.h"
 
 namespace holdfast::cli {
@@ -34,7 +35,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     rows.push_back({short_name(point.id), local_time_text(point.point.begun), point.point.host,
                     fmt::format("{}", fmt::join(point.point.tags, ",")), std::to_string(point.point.entry_count),
                     human_bytes(point.point.size_bytes), human_bytes(point.point.stored_bytes),
-                    fmt::format("{}", fmt::join(point.point.roots, " "))});
+                    display_path(fmt::format("{}", fmt::join(point.point.roots, " ")))});
   }
   output.text(format_table({"ID", "TIME", "HOST", "TAGS", ">ENTRIES", ">SIZE", ">ADDED", "PATHS"}, rows));
   output.text(fmt::format("{} points", points.size()));

@@ -25,7 +25,9 @@ int run_command(Services& services, const Command& command, const Arguments& arg
   Context context(services, output, arguments, std::move(stop));
   const Result<Exit> code = command.run(context, arguments);
   context.keep_local_state();
+  const Status written = output.flush();
   if (!code) return report(output, code.error());
+  if (!written) return report(output, written.error());
   return static_cast<int>(*code);
 }
 
