@@ -61,6 +61,7 @@ struct RawWriter {
   void distance(int64_t from, int64_t to) { distance(static_cast<uint64_t>(from), static_cast<uint64_t>(to)); }
   void text(std::string_view value) {
     varint(value.size());
+    if (value.empty()) return;  // "/" has no name.
     std::memcpy(at, value.data(), value.size());
     at += value.size();
   }
