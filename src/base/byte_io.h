@@ -37,7 +37,7 @@ class ByteWriter {
   void svarint(int64_t value) {
     varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
   }
-  void raw(ByteView bytes) { out_->insert(out_->end(), bytes.begin(), bytes.end()); }
+  void raw(ByteView bytes) { append(*out_, bytes); }
   // Length (varint), then the bytes.
   void string(ByteView bytes) {
     varint(bytes.size());

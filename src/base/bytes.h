@@ -42,7 +42,17 @@ inline ByteView as_bytes(std::string_view text) {
 inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline Bytes to_bytes(ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); }
+// Ranges are copied whole, not element by element as a vector with an allocator of its own would.
+inline void append(Bytes& out, ByteView bytes) {
+  const size_t at = out.size();
+  out.resize(at + bytes.size());
+  if (!bytes.empty()) std::memcpy(out.data() + at, bytes.data(), bytes.size());
+}
+inline Bytes to_bytes(ByteView bytes) {
+  Bytes copy;
+  append(copy, bytes);
+  return copy;
+}
 inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
 inline const uint8_t* as_u8(ByteView bytes) { return reinterpret_cast<const uint8_t*>(bytes.data()); }
 inline uint8_t* as_u8(MutableByteView bytes) { return reinterpret_cast<uint8_t*>(bytes.data()); }

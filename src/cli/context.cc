@@ -134,7 +134,10 @@ Result<Context::OpenedVault*> Context::attach(const std::string& url, std::uniqu
 }
 
 Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::string_view prefix) {
-  auto store = TRY(open_store(url, StoreUse::open));
+  auto opened_store = open_store(url, StoreUse::open);
+  if (!opened_store && opened_store.error().code() == ErrorCode::not_found) return no_vault_error(url);
+  TRY_DO(opened_store);
+  auto store = std::move(*opened_store);
   vault::LocalState state = TRY(load_local_state(url));
   const vault::Credential key = TRY(credential(prefix));
   auto keyring = vault::Keyring::open(*store, key, state.pins);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "job/node_cache.h"
 
 namespace holdfast::job {
 
@@ -24,25 +25,34 @@ class ThawGuard {
   source::Source& source_;
 };
 
-// The parent's scan state, read from its tree. Look-ups come from several listing threads.
+// The parent's scan state, read from its tree. Look-ups come from several listing threads, a little out of order.
 class TreeState : public source::PreviousState {
  public:
-  TreeState(vault::Vault::Domain& domain, const tree::Root& root) : nodes_(domain), root_(root) {}
+  TreeState(vault::Vault::Domain& domain, const tree::Root& root)
+      : vault_nodes_(domain), nodes_(vault_nodes_), root_(root), cursor_(nodes_, root) {}
   Result<std::optional<Bytes>> get(ByteView key) override {
     const MutexLock lock(mutex_);
-    return tree::look_up(nodes_, root_, key);
+    TRY_DO(cursor_.seek(key));
+    if (!cursor_.valid() || !equal(cursor_.entry().key, key)) return std::optional<Bytes>();
+    return std::optional(to_bytes(cursor_.entry().value));
   }
   Status for_range(ByteView from, ByteView to,
                    const std::function<Status(ByteView key, ByteView value)>& visit) override {
     const MutexLock lock(mutex_);
-    return tree::for_range(nodes_, root_, from, to,
-                           [&](const tree::EntryView& entry) { return visit(entry.key, entry.value); });
+    TRY_DO(cursor_.seek(from));
+    while (cursor_.valid() && (to.empty() || compare(cursor_.entry().key, to) < 0)) {
+      TRY_DO(visit(cursor_.entry().key, cursor_.entry().value));
+      TRY_DO(cursor_.next());
+    }
+    return {};
   }
 
  private:
   Mutex mutex_;
-  VaultNodes nodes_;
+  VaultNodes vault_nodes_;
+  NodeCache nodes_;
   const tree::Root root_;
+  tree::Cursor cursor_;  // Listings ask in nearly ascending order: most seeks stay in one leaf.
 };
 
 // Feeds a scan into the pipeline and keeps the scan state beside it.
