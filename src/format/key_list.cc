@@ -275,8 +275,8 @@ Result<KeyList> decode_key_list(ByteView signed_bytes) {
 
 Status check_key_list_parameters(const KeyListParameters& parameters) {
   const auto within = [](uint32_t value, uint32_t low, uint32_t high) { return low <= value && value <= high; };
-  if (!within(parameters.pack_size_bytes, 64u << 10, 512u << 20))
-    return Error(ErrorCode::invalid, "vault parameters: packs have 64 KiB to 512 MiB");
+  if (!within(parameters.pack_size_bytes, 64u << 10, 256u << 20))  // format/pack.h: no reader takes larger ones.
+    return Error(ErrorCode::invalid, "vault parameters: packs have 64 KiB to 256 MiB");
   if (!within(parameters.chunk_size_bytes_mean, 4u << 10, 4u << 20))
     return Error(ErrorCode::invalid, "vault parameters: chunks have 4 KiB to 4 MiB on average");
   if (!within(parameters.small_file_size_bytes_max, 0, 1u << 20))

@@ -152,6 +152,7 @@ PipelineOptions pipeline_options(const vault::Vault& vault, const source::Descri
   options.chunking = description.chunking;
   options.block_size_bytes = description.block_size_bytes;
   options.entry_kind = description.entry_kind;
+  options.stop = request.stop;
   return options;
 }
 
@@ -184,6 +185,38 @@ void fill_counts(format::RecoveryPoint& point, const BackupCounts& counts) {
 
 }  // namespace
 
+namespace {
+
+// Scans and stores. Beyond this nothing is read any more.
+Status fill(vault::Vault& vault, vault::Session& session, source::Source& source, const BackupRequest& request,
+            const std::optional<vault::PointInfo>& parent, Observer& observer, BackupReport& report) {
+  vault::Vault::Domain& domain = *TRY(vault.home());
+  const ThawGuard thaw(source);
+  std::optional<TreeState> previous;
+  if (parent) previous.emplace(domain, to_root(parent->point.state));
+  std::set<Bytes> retry;
+  if (previous) retry = TRY(read_skipped(*previous));
+
+  vault::Session::Worker state_worker(session);
+  VaultNodes state_nodes(domain, &state_worker);
+  tree::Editor state(state_nodes, tree_config(domain), parent ? to_root(parent->point.state) : tree::Root{});
+  BackupPipeline pipeline(domain, session, pipeline_options(vault, source.describe(), request),
+                          parent ? to_root(parent->point.entries) : tree::Root{}, observer);
+  PipelineSink sink(pipeline, state, request.stop);
+  TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+  const tree::Root entries = TRY(pipeline.finish());
+  TRY_DO(write_skipped(state, retry, pipeline.skipped()));
+  format::RecoveryPoint& point = report.point.point;
+  point.entries = to_reference(entries);
+  point.state = to_reference(TRY(state.finish()));
+  point.entry_count = entries.entry_count;
+  report.counts = pipeline.counts();
+  for (const auto& [key, item] : pipeline.skipped()) report.skipped.push_back(item);
+  return source.finish();
+}
+
+}  // namespace
+
 Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
                                 Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.home());
@@ -192,45 +225,20 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
       {.host = request.host, .purpose = "backup", .compression_level = request.compression_level}));
   const source::Description description = source.describe();
   const auto parent = find_parent(domain.log(), description, request);
-  format::RecoveryPoint point = describe_point(description, request, vault.clock().now());
-  if (parent) point.parent = parent->id;
-
-  TRY_DO(source.freeze());
-  // Beyond this point the source is thawed whatever happens.
   BackupReport report;
-  {
-    const ThawGuard thaw(source);
-    std::optional<TreeState> previous;
-    if (parent) previous.emplace(domain, to_root(parent->point.state));
-    std::set<Bytes> retry;
-    if (previous) retry = TRY(read_skipped(*previous));
+  report.point.point = describe_point(description, request, vault.clock().now());
+  if (parent) report.point.point.parent = parent->id;
 
-    vault::Session::Worker state_worker(*session);
-    VaultNodes state_nodes(domain, &state_worker);
-    tree::Editor state(state_nodes, tree_config(domain), parent ? to_root(parent->point.state) : tree::Root{});
-    BackupPipeline pipeline(domain, *session, pipeline_options(vault, description, request),
-                            parent ? to_root(parent->point.entries) : tree::Root{}, observer);
-    PipelineSink sink(pipeline, state, request.stop);
-    Status scanned = source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop},
-                                 sink);
-    if (!scanned) {
-      // Whatever the workers met first is the cause; what they stored is kept for the next run.
-      pipeline.abandon();
-      session->end().ignore("the scan's error is the one to report");
-      return std::move(scanned.error());
-    }
-    const tree::Root entries = TRY(pipeline.finish());
-    TRY_DO(write_skipped(state, retry, pipeline.skipped()));
-    point.entries = to_reference(entries);
-    point.state = to_reference(TRY(state.finish()));
-    point.entry_count = entries.entry_count;
-    report.counts = pipeline.counts();
-    for (const auto& [key, item] : pipeline.skipped()) report.skipped.push_back(item);
-    TRY_DO(source.finish());
+  Status filled = source.freeze();
+  // From here on fill() sees to it that the source is thawed whatever happens.
+  if (filled) filled = fill(vault, *session, source, request, parent, observer, report);
+  if (!filled) {
+    session->end().ignore("the error above is the one to report; what was stored is kept for the next run");
+    return std::move(filled.error());
   }
-  // Beyond this point nothing is read any more. Packs, then index, then the record that makes it a recovery point.
-  fill_counts(point, report.counts);
-  report.point = TRY(session->commit(std::move(point)));
+  // Packs, then index, then the record that makes it a recovery point.
+  fill_counts(report.point.point, report.counts);
+  report.point = TRY(session->commit(std::move(report.point.point)));
   return report;
 }
 

@@ -10,9 +10,6 @@ namespace {
 // A batch is work for a few milliseconds: large enough that handing it over costs nothing, small enough to share out.
 constexpr uint64_t batch_size_bytes = 4 << 20;
 constexpr size_t batch_step_count = 512;
-// Contents beyond this are split so that all workers share them.
-constexpr uint64_t huge_size_bytes = 48 << 20;
-constexpr uint64_t huge_range_size_bytes = 32 << 20;
 // Batches under way beyond those that workers hold.
 constexpr size_t batches_ahead_max = 64;
 // Skips kept with their reasons; beyond, only counted.
@@ -94,7 +91,7 @@ Status BackupPipeline::put(source::Item item) {
   } else {
     item.content_identity = item.content ? item.content_identity : 0;
   }
-  if (item.content && item.size_bytes > huge_size_bytes && item.size_bytes != UINT64_MAX) {
+  if (item.content && item.size_bytes > options_.huge_size_bytes && item.size_bytes != UINT64_MAX) {
     return put_huge(std::move(item));
   }
   if (!open_batch_) open_batch_ = std::make_shared<Batch>();
@@ -121,9 +118,9 @@ Status BackupPipeline::put_huge(source::Item item) {
     return submit(std::move(batch));
   }
   only.item.size_bytes = only.item.content->size_bytes();
-  const uint64_t range_count =
-      std::max<uint64_t>(1, (only.item.size_bytes + huge_range_size_bytes - 1) / huge_range_size_bytes);
-  batch->range_size_bytes = huge_range_size_bytes;
+  const uint64_t range_size = options_.huge_range_size_bytes;
+  const uint64_t range_count = std::max<uint64_t>(1, (only.item.size_bytes + range_size - 1) / range_size);
+  batch->range_size_bytes = range_size;
   batch->range_extents.resize(static_cast<size_t>(range_count));
   {
     const MutexLock lock(batch->mutex);
@@ -156,6 +153,8 @@ void BackupPipeline::work() {
                      observer_.progress);
   while (auto task = tasks_.pop()) {
     Batch& batch = *task->batch;
+    // Between the items of a scan, or after it, this is the only place that a stop request reaches.
+    if (options_.stop.stop_requested()) fail(Error(ErrorCode::cancelled, "the backup was stopped"));
     Status done = first_error();
     if (done) done = batch.range_size_bytes > 0 ? do_range(store, batch, task->range) : do_batch(store, batch);
     if (!done) fail(std::move(done.error()));
@@ -180,6 +179,8 @@ Status BackupPipeline::do_range(ContentStore& store, Batch& batch, size_t range)
   const uint64_t end = std::min(begin + batch.range_size_bytes, step.item.size_bytes);
   uint64_t read_bytes = 0;
   auto extents = store.store_range(*step.item.content, begin, end, read_bytes);
+  // The store's failure, not the item's?
+  if (!extents) TRY_DO(session_.first_error());
   const MutexLock lock(batch.mutex);
   batch.range_read_bytes += read_bytes;
   if (extents) {
@@ -205,7 +206,14 @@ void BackupPipeline::finish_huge(Batch& batch) {
   }
   outcome.changed_while_read = finished->changed_while_read;
   outcome.attributes = std::move(finished->attributes);
-  for (auto& extents : batch.range_extents) {
+  uint64_t missing = 0;
+  for (size_t range = 0; range < batch.range_extents.size(); ++range) {
+    auto& extents = batch.range_extents[range];
+    // It shrank under one worker and grew again under the next: what follows must stay at its place.
+    if (missing > 0 && !extents.empty()) outcome.extents.push_back(format::Extent::hole(std::exchange(missing, 0)));
+    uint64_t size = std::min(batch.range_size_bytes, step.item.size_bytes - range * batch.range_size_bytes);
+    for (const format::Extent& extent : extents) size -= extent.size_bytes();
+    missing += size;
     outcome.extents.insert(outcome.extents.end(), extents.begin(), extents.end());
     extents = {};
   }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -70,6 +71,9 @@ struct PipelineOptions {
   source::Chunking chunking = source::Chunking::content_defined;
   uint32_t block_size_bytes = 0;
   format::EntryKind entry_kind = format::EntryKind::file;
+  uint64_t huge_size_bytes = 48 << 20;        // Contents beyond this are split so that all workers share them.
+  uint64_t huge_range_size_bytes = 32 << 20;
+  std::stop_token stop;
 };
 
 class BackupPipeline {

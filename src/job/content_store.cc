@@ -45,36 +45,40 @@ Result<ContentOutcome> ContentStore::store(source::Content& content, uint64_t si
   ContentOutcome outcome;
   for (int attempt_count = 1; attempt_count <= attempts_max; ++attempt_count) {
     outcome = TRY(attempt(content, size_bytes));
-    if (outcome.state != ContentOutcome::State::stored || !outcome.changed_while_read) break;
+    const bool moved = outcome.error && outcome.error->code() == ErrorCode::changed;
+    if (!moved && !outcome.changed_while_read) break;
     size_bytes = content.size_bytes();
   }
   if (outcome.attributes.empty()) outcome.attributes = to_bytes(attributes);
   return outcome;
 }
 
+Result<ContentOutcome> ContentStore::judge(ContentOutcome outcome, Error error) {
+  // A store that fails says `io` as a bad file does; the difference is that the session is broken from then on.
+  TRY_DO(session_.first_error());
+  if (!is_items_own(error)) return error;
+  outcome.state = error.code() == ErrorCode::not_found ? ContentOutcome::State::vanished
+                                                       : ContentOutcome::State::failed;
+  outcome.error = std::move(error);
+  return outcome;
+}
+
 Result<ContentOutcome> ContentStore::attempt(source::Content& content, uint64_t size_bytes) {
   ContentOutcome outcome;
-  const auto judge = [&](Error error) -> Result<ContentOutcome> {
-    if (!is_items_own(error)) return error;
-    outcome.state = error.code() == ErrorCode::not_found ? ContentOutcome::State::vanished
-                                                         : ContentOutcome::State::failed;
-    outcome.error = std::move(error);
-    return std::move(outcome);
-  };
-  if (Status opened = content.open(); !opened) return judge(std::move(opened.error()));
+  if (Status opened = content.open(); !opened) return judge(std::move(outcome), std::move(opened.error()));
   bool done = false;
   if (size_bytes <= limits_.small_size_bytes_max) {
     auto small = attempt_small(content, outcome);
-    if (!small) return judge(std::move(small.error()));
+    if (!small) return judge(std::move(outcome), std::move(small.error()));
     done = *small;
   }
   if (!done) {
     auto extents = store_range(content, 0, content.size_bytes(), outcome.read_bytes);
-    if (!extents) return judge(std::move(extents.error()));
+    if (!extents) return judge(std::move(outcome), std::move(extents.error()));
     outcome.extents = std::move(*extents);
   }
   auto finished = content.finish();
-  if (!finished) return judge(std::move(finished.error()));
+  if (!finished) return judge(std::move(outcome), std::move(finished.error()));
   outcome.changed_while_read = finished->changed_while_read;
   outcome.attributes = std::move(finished->attributes);
   return outcome;
@@ -124,7 +128,8 @@ Result<std::vector<format::Extent>> ContentStore::store_range(source::Content& c
     const uint64_t data_end = std::min(std::max(data.end_bytes, data_begin), end_bytes);
     if (data_begin > offset) extents.push_back(format::Extent::hole(data_begin - offset));
     if (data_end > data_begin) {
-      TRY_DO(store_data(content, data_begin, data_end, extents, read_bytes));
+      // Shorter than it was: what follows would stand at the wrong place. finish() will tell that it changed.
+      if (TRY(store_data(content, data_begin, data_end, extents, read_bytes)) < data_end) return extents;
     } else if (data_begin == offset) {
       return Error(ErrorCode::changed, content.name() + ": its holes moved while it was read");
     }
@@ -133,8 +138,8 @@ Result<std::vector<format::Extent>> ContentStore::store_range(source::Content& c
   return extents;
 }
 
-Status ContentStore::store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
-                                std::vector<format::Extent>& extents, uint64_t& read_bytes) {
+Result<uint64_t> ContentStore::store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
+                                          std::vector<format::Extent>& extents, uint64_t& read_bytes) {
   size_t held = 0;
   uint64_t offset = begin_bytes;
   for (;;) {
@@ -146,7 +151,7 @@ Status ContentStore::store_data(source::Content& content, uint64_t begin_bytes, 
     progress_.bytes_done.fetch_add(size, std::memory_order_relaxed);
     const bool is_last = offset == end_bytes || size < wanted;
     const size_t cut = TRY(cut_window(ByteView(window_).first(held), is_last, extents));
-    if (is_last) return {};  // Shorter than it was: finish() will tell that it changed.
+    if (is_last) return offset;
     std::memmove(window_.data(), window_.data() + cut, held - cut);
     held -= cut;
   }

@@ -39,16 +39,20 @@ class ContentStore {
 
   // A whole item. An error means that the session is broken; whatever is wrong with the item is in the outcome.
   Result<ContentOutcome> store(source::Content& content, uint64_t size_bytes, ByteView attributes);
-  // A range of an item that was opened by the caller, for contents so large that several workers share one.
+  // A range of an item that was opened by the caller, for contents so large that several workers share one. Fewer
+  // bytes than asked for if the content has shrunk.
   Result<std::vector<format::Extent>> store_range(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
                                                   uint64_t& read_bytes);
   Status flush();
 
  private:
+  // Whose fault it was: the item's, then the outcome says so, or the session's, then the error comes back.
+  Result<ContentOutcome> judge(ContentOutcome outcome, Error error);
   Result<ContentOutcome> attempt(source::Content& content, uint64_t size_bytes);
   Result<bool> attempt_small(source::Content& content, ContentOutcome& outcome);
-  Status store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
-                    std::vector<format::Extent>& extents, uint64_t& read_bytes);
+  // Yields where the data ended: before `end_bytes` if the content has shrunk.
+  Result<uint64_t> store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
+                              std::vector<format::Extent>& extents, uint64_t& read_bytes);
   Result<size_t> cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents);
   Status keep_piece(const ChunkId& id, uint32_t size_bytes);
 

@@ -34,7 +34,7 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
   TRY_DO(target.begin());
   const unsigned worker_count =
       request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());
-  RestorePipeline pipeline(vault, domain, worker_count, request.dry_run, observer);
+  RestorePipeline pipeline(vault, domain, worker_count, request, observer);
   VaultNodes nodes(domain);
 
   observer.progress.entries_expected = point.point.entry_count;

@@ -29,9 +29,14 @@ struct RestorePipeline::Hands {
   Bytes existing;
 };
 
-RestorePipeline::RestorePipeline(vault::Vault& vault, vault::Vault::Domain& domain, unsigned worker_count, bool dry_run,
-                                 Observer& observer)
-    : vault_(vault), domain_(domain), dry_run_(dry_run), observer_(observer), tasks_(worker_count * 2) {
+RestorePipeline::RestorePipeline(vault::Vault& vault, vault::Vault::Domain& domain, unsigned worker_count,
+                                 const RestoreRequest& request, Observer& observer)
+    : vault_(vault),
+      domain_(domain),
+      dry_run_(request.dry_run),
+      stop_(request.stop),
+      observer_(observer),
+      tasks_(worker_count * 2) {
   for (unsigned started = 0; started < worker_count; ++started) workers_.emplace_back([this] { work(); });
 }
 
@@ -219,6 +224,7 @@ Status RestorePipeline::take_extents(std::shared_ptr<target::Writer> writer, boo
 void RestorePipeline::work() {
   Hands hands(domain_, vault_.store());
   while (auto task = tasks_.pop()) {
+    if (stop_.stop_requested()) fail(Error(ErrorCode::cancelled, "the restore was stopped"));
     Status done = first_error();
     if (done) done = task->large ? do_window(hands, *task) : do_small(hands, *task);
     if (!done) fail(std::move(done.error()));

@@ -21,8 +21,9 @@ namespace holdfast::job {
 
 class RestorePipeline {
  public:
-  RestorePipeline(vault::Vault& vault, vault::Vault::Domain& domain, unsigned worker_count, bool dry_run,
-                  Observer& observer);
+  // A stop request is heeded between windows and between tasks of small files.
+  RestorePipeline(vault::Vault& vault, vault::Vault::Domain& domain, unsigned worker_count,
+                  const RestoreRequest& request, Observer& observer);
   ~RestorePipeline();
 
   // Takes what the target placed, in key order. Blocks while too much is under way.
@@ -79,6 +80,7 @@ class RestorePipeline {
   vault::Vault& vault_;
   vault::Vault::Domain& domain_;
   const bool dry_run_;
+  const std::stop_token stop_;
   Observer& observer_;
   std::vector<Small> gathered_;
   uint64_t gathered_bytes_ = 0;

@@ -52,7 +52,9 @@ Status DomainLog::refresh() {
   std::vector<uint64_t> numbers;
   const std::string after = head_.number == 0 ? std::string() : log_key(domain_, head_.number);
   TRY_DO(store_.list(log_prefix(domain_), after, [&](const store::ObjectInfo& object) -> Status {
-    if (const auto number = parse_numbered_key(object.key)) numbers.push_back(*number);
+    // Strays beneath the prefix are no records: they must not pass for gaps.
+    const auto number = parse_numbered_key(object.key);
+    if (number && object.key == log_key(domain_, *number)) numbers.push_back(*number);
     return {};
   }));
   for (const uint64_t number : numbers) {
@@ -62,11 +64,6 @@ Status DomainLog::refresh() {
           .with_hint("Somebody or something removed history from this vault; run 'holdfast verify'.");
     }
     TRY_DO(read_record(number));
-    if (number == known_.number && head_.hash != known_.hash) {
-      return Error(ErrorCode::corrupt, fmt::format("log of domain {}: record {} is not the one seen before", domain_,
-                                                   number))
-          .with_hint("The vault was forked or rolled back and rewritten.");
-    }
   }
   if (head_.number < known_.number) {
     return Error(ErrorCode::corrupt, fmt::format("log of domain {}: ends at record {}, but {} were seen before",
@@ -87,46 +84,77 @@ Result<Bytes> DomainLog::open_body(const format::LogEnvelope& envelope) const {
 
 bool DomainLog::admits(const format::LogEnvelope& envelope) const {
   const Author* author = keyring_.author(AuthorId{envelope.author});
-  return author != nullptr && role_allows(author->role, envelope.kind) &&
-         (author->domain == 0 || author->domain == domain_);
+  return author != nullptr && role_allows(author->role, envelope.kind) && author->counts(domain_, envelope.number);
 }
 
 Status DomainLog::read_record(uint64_t number) {
   const Bytes object = TRY(store_.get(log_key(domain_, number), std::nullopt));
+  const ObjectId hash = ObjectId::from(crypto::hash(object));
+  if (number == known_.number && hash != known_.hash) {
+    return Error(ErrorCode::corrupt,
+                 fmt::format("log of domain {}: record {} is not the one seen before", domain_, number))
+        .with_hint("The vault was forked or rolled back and rewritten.");
+  }
+  const auto accepted = TRY(judge(number, object));
+  // Only now: a record that stops us must stop the next refresh() as well.
+  head_ = {number, hash};
+  if (accepted) apply(accepted->envelope, hash, accepted->body);
+  return {};
+}
+
+// Whoever may create objects can put rubbish at the log's end: it is passed over, or one write would cost all access to
+// the domain's history. A record that was damaged later betrays itself by the link of the next one.
+Result<std::optional<DomainLog::Accepted>> DomainLog::judge(uint64_t number, ByteView object) {
   const auto broken = [&](std::string_view what) {
     return Error(ErrorCode::corrupt, fmt::format("log record {} of domain {}: {}", number, domain_, what));
   };
+  const auto ignored = [&](std::string_view what) {
+    alarm(number, fmt::format("{}; ignored", what));
+    return std::nullopt;
+  };
   if (object.size() < crypto::signature_size_bytes || object.size() > format::log_record_size_bytes_max) {
-    return broken("impossible size");
+    return ignored("impossible size");
   }
-  const ByteView signed_bytes = ByteView(object).first(object.size() - crypto::signature_size_bytes);
+  const ByteView signed_bytes = object.first(object.size() - crypto::signature_size_bytes);
   auto decoded = format::decode_log_envelope(signed_bytes);
-  if (!decoded) return broken(decoded.error().message());
-  const format::LogEnvelope& envelope = *decoded;
-  if (envelope.vault != keyring_.vault_id() || envelope.domain != domain_ || envelope.number != number) {
-    return broken("belongs elsewhere");
-  }
-  if (envelope.previous != head_.hash) return broken("does not follow the record before it");
-  const ObjectId hash = ObjectId::from(crypto::hash(object));
-  head_ = {number, hash};
-
+  if (!decoded) return ignored(decoded.error().message());
+  format::LogEnvelope& envelope = *decoded;
   const Author* author = keyring_.author(AuthorId{envelope.author});
-  const ByteView signature = ByteView(object).last(crypto::signature_size_bytes);
+  const ByteView signature = object.last(crypto::signature_size_bytes);
   if (author == nullptr || !crypto::verify(author->public_key, signature_context, signed_bytes, signature)) {
-    alarm(number, "not signed by an author of this vault; ignored");
-    return {};
+    return ignored("not signed by an author of this vault");
   }
-  if (!admits(envelope)) {
-    alarm(number, "beyond its author's role; ignored");
-    return {};
+  if (envelope.vault != keyring_.vault_id() || envelope.domain != domain_ || envelope.number != number) {
+    return ignored("belongs elsewhere");
   }
+  if (!admits(envelope)) return ignored("beyond its author's role");
+  if (envelope.previous != head_.hash) return broken("does not follow the record before it");
   auto body = open_body(envelope);
-  if (!body) {
-    // Signed and in place, but not readable: history would have holes that we cannot judge.
-    return broken(body.error().message());
+  if (body) return Accepted{std::move(envelope), *std::move(body)};
+  // An agent can only hurt its own point by that. From others it would be a hole in history that we cannot judge.
+  if (author->role == Role::agent) return ignored(body.error().message());
+  return broken(body.error().message());
+}
+
+// Whether record `number` holds just these bytes.
+bool DomainLog::stands(uint64_t number, std::span<const ByteView> parts) {
+  const auto object = store_.get(log_key(domain_, number), std::nullopt);
+  if (!object) return false;
+  Bytes ours;
+  for (const ByteView part : parts) ours.insert(ours.end(), part.begin(), part.end());
+  return *object == ours;
+}
+
+void DomainLog::apply_session(const format::LogEnvelope& envelope, ByteView body) {
+  auto session = format::decode_session_body(body);
+  if (!session) return alarm(envelope.number, session.error().message());
+  const format::SessionId id = session->session;
+  // Or a writer could take over another's session, or raise one from the dead.
+  if (!begun_.insert(id).second || fenced_.contains(id)) {
+    return alarm(envelope.number, "begins a session anew; ignored");
   }
-  apply(envelope, hash, *body);
-  return {};
+  sessions_[id] = {.body = std::move(*session), .author = AuthorId{envelope.author}, .begun = envelope.time,
+                   .number = envelope.number};
 }
 
 void DomainLog::apply_commit(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body) {
@@ -147,14 +175,7 @@ void DomainLog::apply_commit(const format::LogEnvelope& envelope, const ObjectId
 void DomainLog::apply(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body) {
   const auto bad = [&](const Error& error) { alarm(envelope.number, error.message()); };
   switch (envelope.kind) {
-    case format::LogKind::session: {
-      auto session = format::decode_session_body(body);
-      if (!session) return bad(session.error());
-      const format::SessionId id = session->session;
-      sessions_[id] = {.body = std::move(*session), .author = AuthorId{envelope.author}, .begun = envelope.time,
-                       .number = envelope.number};
-      return;
-    }
+    case format::LogKind::session: return apply_session(envelope, body);
     case format::LogKind::commit: return apply_commit(envelope, hash, body);
     case format::LogKind::end: {
       const auto end = format::decode_end_body(body);
@@ -212,8 +233,11 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
     const crypto::Signature signature = keyring_.signing_key().sign(signature_context, signed_bytes);
     const std::array<ByteView, 2> parts{ByteView(signed_bytes), ByteView(signature)};
     const Status created = store_.create(log_key(domain_, envelope.number), parts);
-    if (!created && created.error().code() == ErrorCode::conflict) continue;  // Someone was first: read, judge anew.
-    TRY_DO(created);
+    if (!created) {
+      if (created.error().code() != ErrorCode::conflict) return created.error();
+      // Someone was first: read, judge anew. Unless it was us, and a retry met what the first attempt had written.
+      if (!stands(envelope.number, parts)) continue;
+    }
     TRY_DO(read_record(envelope.number));
     return head_.hash;
   }

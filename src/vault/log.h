@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -46,7 +47,8 @@ class DomainLog {
   DomainLog(store::ObjectStore& store, const Keyring& keyring, DomainId domain, LogHead known);
 
   // Reads what is new. `corrupt` for a gap, a broken chain, or a history that is shorter than, or other than, the one
-  // `known` was seen in. Records that are unsigned or beyond their author's role are ignored and counted in alarms().
+  // `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
+  // author or beyond its author's role is ignored and counted in alarms().
   Status refresh();
 
   const LogHead& head() const { return head_; }
@@ -62,9 +64,17 @@ class DomainLog {
                           const std::function<Status()>& admit);
 
  private:
+  struct Accepted {
+    format::LogEnvelope envelope;
+    Bytes body;
+  };
   Status read_record(uint64_t number);
+  // Nothing if the record is to be ignored.
+  Result<std::optional<Accepted>> judge(uint64_t number, ByteView object);
+  bool stands(uint64_t number, std::span<const ByteView> parts);
   Result<Bytes> open_body(const format::LogEnvelope& envelope) const;
   void apply(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body);
+  void apply_session(const format::LogEnvelope& envelope, ByteView body);
   void apply_commit(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body);
   bool admits(const format::LogEnvelope& envelope) const;
   void alarm(uint64_t number, std::string_view what);
@@ -78,6 +88,7 @@ class DomainLog {
   std::map<ObjectId, PointInfo> points_;
   std::set<ObjectId> forgotten_;
   std::map<format::SessionId, LiveSession> sessions_;
+  std::set<format::SessionId> begun_;  // All that ever began: an id serves once.
   std::set<format::SessionId> fenced_;
 };
 

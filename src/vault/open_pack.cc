@@ -56,6 +56,18 @@ bool OpenPack::complete(RecordEntry entry) {
   return closed_ && under_way_count_ == 0;
 }
 
+bool OpenPack::give_up() {
+  const MutexLock lock(mutex_);
+  spoilt_ = true;
+  --under_way_count_;
+  return closed_ && under_way_count_ == 0;
+}
+
+bool OpenPack::is_spoilt() const {
+  const MutexLock lock(mutex_);
+  return spoilt_;
+}
+
 bool OpenPack::close() {
   const MutexLock lock(mutex_);
   const bool was_closed = closed_;

@@ -43,6 +43,9 @@ class OpenPack {
   // The record stands in its slot. True if the pack is closed and this was the last one under way: the caller now
   // owns finishing it.
   bool complete(RecordEntry entry) EXCLUDES(mutex_);
+  // The record will not come: the pack is spoilt and must not be stored. True as of complete().
+  bool give_up() EXCLUDES(mutex_);
+  bool is_spoilt() const EXCLUDES(mutex_);
   // Takes no more from now on. True if nothing is under way: the caller owns finishing it.
   bool close() EXCLUDES(mutex_);
   bool empty() const EXCLUDES(mutex_);
@@ -69,6 +72,7 @@ class OpenPack {
   uint32_t reserved_count_ GUARDED_BY(mutex_) = 0;
   uint32_t under_way_count_ GUARDED_BY(mutex_) = 0;
   bool closed_ GUARDED_BY(mutex_) = false;
+  bool spoilt_ GUARDED_BY(mutex_) = false;
   std::vector<RecordEntry> entries_;  // Grown under mutex_; read without it by the owner once closed.
 };
 

@@ -82,6 +82,10 @@ void PackStream::complete(const std::shared_ptr<OpenPack>& pack, RecordEntry ent
   if (pack->complete(std::move(entry))) submit_(pack);
 }
 
+void PackStream::give_up(const std::shared_ptr<OpenPack>& pack) {
+  if (pack->give_up()) submit_(pack);
+}
+
 void PackStream::close_all() {
   std::vector<std::shared_ptr<OpenPack>> packs;
   {

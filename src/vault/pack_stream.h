@@ -35,6 +35,8 @@ class PackStream {
   };
   Reserved reserve(uint64_t size_bytes) EXCLUDES(mutex_);
   void complete(const std::shared_ptr<OpenPack>& pack, RecordEntry entry);
+  // The record will not come. The pack is submitted all the same, so that its buffer is not lost to those who wait.
+  void give_up(const std::shared_ptr<OpenPack>& pack);
   // Closes and submits every pack that holds something.
   void close_all() EXCLUDES(mutex_);
   // Gives a buffer back.

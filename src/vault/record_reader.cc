@@ -49,7 +49,7 @@ Result<format::PackInfo> decode_origin_body(ByteView bytes) {
 Result<crypto::Secret32> SessionSecrets::open(const PackOrigin& origin, const format::PackHead& head) {
   {
     const MutexLock lock(mutex_);
-    const auto known = opened_.find(head.sealed_secret);
+    const auto known = opened_.find({head.sealed_secret, origin.author, origin.epoch});
     if (known != opened_.end()) return known->second.clone();
   }
   const EpochKeys* keys = keys_.find(origin.epoch);
@@ -62,7 +62,7 @@ Result<crypto::Secret32> SessionSecrets::open(const PackOrigin& origin, const fo
       TRY(crypto::open_box(*keys->data_private, session_secret_context(origin), head.sealed_secret));
   if (secret.size() != crypto::Secret32::size_bytes) return Error(ErrorCode::corrupt, "session secret: wrong size");
   const MutexLock lock(mutex_);
-  opened_[head.sealed_secret] = crypto::Secret32::from(secret.view());
+  opened_[{head.sealed_secret, origin.author, origin.epoch}] = crypto::Secret32::from(secret.view());
   return crypto::Secret32::from(secret.view());
 }
 
@@ -82,7 +82,8 @@ PackOrigin RecordReader::origin_of(const format::PackInfo& pack) const {
 }
 
 Result<RecordReader::Keys*> RecordReader::keys_for(const format::PackInfo& pack) {
-  const auto known = pack_keys_.find(pack.head.salt);
+  const PackBinding binding = binding_of(pack);
+  const auto known = pack_keys_.find(binding);
   if (known != pack_keys_.end()) return &known->second;
   const EpochKeys* epoch = keys_.find(pack.epoch);
   if (epoch == nullptr) {
@@ -94,7 +95,7 @@ Result<RecordReader::Keys*> RecordReader::keys_for(const format::PackInfo& pack)
     return Error(ErrorCode::corrupt, "pack " + to_hex(pack.id) + ": its head is not of this vault, domain or author");
   }
   if (pack_keys_.size() >= cached_packs_max) pack_keys_.clear();
-  return &(pack_keys_[pack.head.salt] = std::move(keys));
+  return &(pack_keys_[binding] = std::move(keys));
 }
 
 Status RecordReader::check_head(const format::PackInfo& pack) {
@@ -195,14 +196,14 @@ Result<format::PackInfo> RecordReader::read_origin(const format::PackInfo& pack,
 
 Result<ContentKeys*> RecordReader::foreign_content_keys(const format::PackInfo& pack,
                                                         const format::RecordHeader& header) {
-  const auto place = std::pair(pack.head.salt, header.origin_offset_bytes);
+  const auto place = std::pair(binding_of(pack), header.origin_offset_bytes);
   if (const auto known = moved_keys_.find(place); known != moved_keys_.end()) return known->second.get();
   const format::PackInfo origin = TRY(read_origin(pack, header.origin_offset_bytes));
   if (foreign_keys_.size() >= cached_packs_max || moved_keys_.size() >= cached_packs_max) {
     foreign_keys_.clear();
     moved_keys_.clear();
   }
-  auto& content = foreign_keys_[origin.head.salt];
+  auto& content = foreign_keys_[binding_of(origin)];
   if (!content) {
     const PackOrigin sealed_in = origin_of(origin);
     if (sealed_in.kind == PackKind::metadata) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "base/bytes.h"
@@ -35,7 +36,8 @@ class SessionSecrets {
   const VaultId vault_;
   const DomainKeys& keys_;
   Mutex mutex_;
-  std::map<std::array<std::byte, 112>, crypto::Secret32> opened_ GUARDED_BY(mutex_);
+  // By the sealed secret and whom it is bound to.
+  std::map<std::tuple<std::array<std::byte, 112>, AuthorId, Epoch>, crypto::Secret32> opened_ GUARDED_BY(mutex_);
 };
 
 // One a thread.
@@ -79,10 +81,16 @@ class RecordReader {
   const IdKeys& ids_;
   SessionSecrets& secrets_;
   codec::Decompressor decompressor_;
-  std::map<std::array<std::byte, 32>, Keys> pack_keys_;      // By salt.
-  std::map<std::array<std::byte, 32>, std::shared_ptr<ContentKeys>> foreign_keys_;  // By the origin's salt.
-  // By the salt of the pack that a moved record stands in and the place of its origin record. Shares the keys above.
-  std::map<std::pair<std::array<std::byte, 32>, uint32_t>, std::shared_ptr<ContentKeys>> moved_keys_;
+  // All that a pack's keys are bound to: whoever copies a salt must not profit from keys made for its owner.
+  using PackBinding = std::tuple<std::array<std::byte, 32>, std::array<std::byte, 32>, std::array<std::byte, 8>,
+                                 Epoch, uint8_t>;
+  static PackBinding binding_of(const format::PackInfo& pack) {
+    return {pack.head.salt, pack.head.commitment, pack.author, pack.epoch, pack.kind};
+  }
+  std::map<PackBinding, Keys> pack_keys_;
+  std::map<PackBinding, std::shared_ptr<ContentKeys>> foreign_keys_;  // By the origin.
+  // By the pack that a moved record stands in and the place of its origin record. Shares the keys above.
+  std::map<std::pair<PackBinding, uint32_t>, std::shared_ptr<ContentKeys>> moved_keys_;
   Bytes record_, opened_, plain_;
   std::vector<format::Piece> pieces_;
 };

@@ -142,16 +142,39 @@ Result<RecordEntry> RecordSealer::seal(OpenPack& pack, const OpenPack::Slot& slo
   }
   const MutableByteView content_place = place(prepared.content.size() + crypto::aead_tag_size_bytes);
   keys.content->seal(entry.header, prepared.content, content_place);
-  TRY_DO(check(slot, entry.header, content_place, *keys.content, entry.pieces));
+  TRY_DO(check(slot.bytes, entry, prepared.piece_table, keys));
   return entry;
 }
 
-Status RecordSealer::check(const OpenPack::Slot& slot, const format::RecordHeader& header, ByteView sealed_content,
-                           ContentKeys& keys, const std::vector<format::Piece>& pieces) {
+// What readers will need before they come to the content.
+Status RecordSealer::check_metadata(ByteView record, const RecordEntry& entry, ByteView piece_table,
+                                    HeaderKeys& keys) {
+  const auto tag = keys.tag(entry.header.ordinal);
+  HeaderKeys::NonceBytes nonce;
+  std::memcpy(nonce.data(), record.data() + tag.size(), nonce.size());
+  std::array<std::byte, format::RecordHeader::size_bytes> header, expected;
+  format::encode_record_header(entry.header, expected);
+  TRY_DO(keys.open("header", nonce,
+                   record.subspan(tag.size() + nonce.size(), header.size() + crypto::aead_tag_size_bytes), header));
+  if (header != expected || !equal(tag, record.first(tag.size()))) {
+    return Error(ErrorCode::corrupt, "its header is not what was sealed");
+  }
+  if (piece_table.empty()) return {};
+  grow(opened_, piece_table.size());
+  const MutableByteView table = MutableByteView(opened_).first(piece_table.size());
+  TRY_DO(keys.open("pieces", nonce,
+                   record.subspan(format::record_prefix_size_bytes, table.size() + crypto::aead_tag_size_bytes), table));
+  if (equal(table, piece_table)) return {};
+  return Error(ErrorCode::corrupt, "its piece table is not what was sealed");
+}
+
+Status RecordSealer::check(ByteView record, const RecordEntry& entry, ByteView piece_table, PackKeys& keys) {
+  const format::RecordHeader& header = entry.header;
   const auto judge = [&]() -> Status {
+    TRY_DO(check_metadata(record, entry, piece_table, *keys.header));
     grow(opened_, header.content_size_bytes);
     const MutableByteView opened = MutableByteView(opened_).first(header.content_size_bytes);
-    TRY_DO(keys.open(header, sealed_content, opened));
+    TRY_DO(keys.content->open(header, record.last(header.content_size_bytes + crypto::aead_tag_size_bytes), opened));
     ByteView plain = opened;
     if (header.codec == format::Codec::zstd) {
       grow(decompressed_, header.plain_size_bytes);
@@ -159,11 +182,11 @@ Status RecordSealer::check(const OpenPack::Slot& slot, const format::RecordHeade
       TRY_DO(decompressor_.decompress(opened, whole));
       plain = whole;
     }
-    return check_record_id(ids_, header, plain, pieces);
+    return check_record_id(ids_, header, plain, entry.pieces);
   };
   Status good = judge();
   if (good) return {};
-  return Error(ErrorCode::internal, fmt::format("record {} did not survive being sealed: {}", slot.ordinal,
+  return Error(ErrorCode::internal, fmt::format("record {} did not survive being sealed: {}", header.ordinal,
                                                 good.error().message()))
       .with_hint("The memory or processor of this machine may be faulty; nothing damaged was stored.");
 }

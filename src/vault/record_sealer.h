@@ -50,8 +50,8 @@ class RecordSealer {
   };
   PackKeys& keys_for(const OpenPack& pack, const crypto::Secret32& metadata_key,
                      const crypto::Secret32& content_secret);
-  Status check(const OpenPack::Slot& slot, const format::RecordHeader& header, ByteView sealed_content,
-               ContentKeys& keys, const std::vector<format::Piece>& pieces);
+  Status check(ByteView record, const RecordEntry& entry, ByteView piece_table, PackKeys& keys);
+  Status check_metadata(ByteView record, const RecordEntry& entry, ByteView piece_table, HeaderKeys& keys);
 
   const IdKeys& ids_;
   const int level_;

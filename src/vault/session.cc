@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "crypto/box.h"
 #include "vault/pack_stream.h"
@@ -14,6 +16,16 @@ namespace {
 constexpr size_t writer_count = 2;
 // A segment is written once it would hold so many entries: a killed session loses no more work than that.
 constexpr size_t segment_entry_count = 400'000;
+// The largest tree node with all that surrounds a record (tree::Config).
+constexpr uint32_t node_pack_size_bytes_min = 320 << 10;
+
+// The largest record must fit an empty pack, whatever the vault's parameters: chunks reach one and a half of their
+// mean, and a bundle of the smallest files has a piece table of eight times its content.
+uint32_t pack_size_bytes(PackKind kind, const VaultParameters& parameters) {
+  if (kind == PackKind::metadata) return std::max(parameters.pack_size_bytes, node_pack_size_bytes_min);
+  const uint32_t bundle = 9 * (parameters.bundle_size_bytes + parameters.small_file_size_bytes_max);
+  return std::max({parameters.pack_size_bytes, 2 * parameters.chunk_size_bytes_mean, bundle});
+}
 
 }  // namespace
 
@@ -37,7 +49,7 @@ Status Session::open_secrets() {
     origin.kind = kind;
     PackStream::Options stream_options{.origin = origin,
                                        .sealed_secret = sealed_secret_,
-                                       .pack_size_bytes = vault_.keyring().parameters().pack_size_bytes,
+                                       .pack_size_bytes = pack_size_bytes(kind, vault_.keyring().parameters()),
                                        .open_count = open_count,
                                        .buffer_count = open_count + 2};
     return std::make_unique<PackStream>(
@@ -103,6 +115,10 @@ void Session::writer_loop() {
 }
 
 Status Session::write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack) {
+  if (pack->is_spoilt()) {  // The session has failed; only the buffer still matters.
+    stream.recycle(pack->take_buffer());
+    return {};
+  }
   HeaderKeys keys(stream.metadata_key(), pack->origin());
   const OpenPack::Finished finished = pack->finish(keys, vault_.keyring().signing_key());
   const PackOrigin& origin = pack->origin();
@@ -218,6 +234,7 @@ Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& 
   if (!entry) {
     // The slot cannot be given back: the session is lost, and says so to everyone.
     session_.fail(entry.error());
+    stream.give_up(reserved.pack);
     return std::move(entry).error();
   }
   stream.complete(reserved.pack, std::move(*entry));

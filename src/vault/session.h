@@ -87,6 +87,9 @@ class Session {
   // Ends without a point: flushes, so that the work is not done again.
   Status end();
 
+  // What broke the session, if anything did: nothing can be put or committed any more.
+  Status first_error() EXCLUDES(error_mutex_);
+
   uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -102,7 +105,6 @@ class Session {
   void writer_loop();
   Status write_segment_if(size_t entry_count_min) EXCLUDES(segment_mutex_);
   void fail(Error error) EXCLUDES(error_mutex_);
-  Status first_error() EXCLUDES(error_mutex_);
   Status admit();
 
   Vault& vault_;

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vault/log.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/byte_io.h"
+#include "store/fault_store.h"
+#include "store/mem/mem_store.h"
+#include "vault/testing.h"
+
+namespace holdfast::vault {
+namespace {
+
+Status admit_all() { return {}; }
+
+format::SessionId session_id(uint8_t number) {
+  format::SessionId id{};
+  id.fill(static_cast<std::byte>(number));
+  return id;
+}
+
+class LogTest : public ::testing::Test {
+ protected:
+  LogTest() : rng_(7), owner_(make_test_vault(store_, rng_, clock_)) {}
+
+  DomainLog log(const Keyring& keyring, LogHead known = {}) { return DomainLog(store_, keyring, own_domain, known); }
+  DomainLog log() { return log(owner_.keyring); }
+  Keyring agent(Role role = Role::agent) {
+    Keyring::AgentOptions options;
+    options.name = "agent";
+    options.role = role;
+    if (role == Role::agent) options.share_domain = own_domain;
+    auto credential = owner_.keyring.add_agent(options, rng_, clock_);
+    CHECK(credential.has_value());
+    return open_test_vault(store_, KeyFile{*std::move(credential)});
+  }
+
+  Result<ObjectId> append(DomainLog& log, format::LogKind kind, ByteView body) {
+    return log.append(kind, body, rng_, clock_, admit_all);
+  }
+  Result<ObjectId> begin(DomainLog& log, uint8_t session) {
+    return append(log, format::LogKind::session,
+                  format::encode(format::SessionBody{session_id(session), "host", "backup"}));
+  }
+  Result<ObjectId> commit(DomainLog& log, uint8_t session) {
+    format::RecoveryPoint point;
+    point.session = session_id(session);
+    return append(log, format::LogKind::commit, format::encode(point));
+  }
+
+  // Writes a record as a writer would that obeys no rule: `author` signs whatever `change` makes of it.
+  struct Forgery {
+    format::LogKind kind = format::LogKind::session;
+    Bytes body;
+    std::function<void(format::LogEnvelope&)> change;
+    bool good_signature = true;
+  };
+  void forge(const Keyring& author, const Forgery& forgery) {
+    DomainLog current = log();
+    ASSERT_TRUE(current.refresh());
+    const EpochKeys& keys = author.domain(own_domain)->current();
+    format::LogEnvelope envelope;
+    envelope.vault = author.vault_id();
+    envelope.domain = own_domain;
+    envelope.number = current.head().number + 1;
+    envelope.previous = current.head().hash;
+    envelope.kind = forgery.kind;
+    envelope.author = author.self().id.value;
+    envelope.epoch = keys.epoch;
+    Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
+    ByteWriter out(context);
+    out.raw(envelope.vault.view());
+    out.fixed(envelope.domain);
+    out.fixed(envelope.number);
+    out.u8(static_cast<uint8_t>(envelope.kind));
+    out.raw(envelope.author);
+    out.fixed(envelope.epoch);
+    envelope.sealed_body = crypto::seal_with(keys.metadata_key, context, forgery.body, rng_);
+    const std::string key = log_key(own_domain, envelope.number);
+    if (forgery.change) forgery.change(envelope);
+    const Bytes bytes = format::encode_log_envelope(envelope);
+    crypto::Signature signature = author.signing_key().sign("holdfast v1 log record", bytes);
+    if (!forgery.good_signature) signature.back() ^= std::byte{1};
+    const std::array<ByteView, 2> parts{ByteView(bytes), ByteView(signature)};
+    ASSERT_TRUE(store_.create(key, parts));
+  }
+  void create_raw(uint64_t number, ByteView bytes) {
+    const std::array<ByteView, 1> parts{bytes};
+    ASSERT_TRUE(store_.create(log_key(own_domain, number), parts));
+  }
+  void flip(uint64_t number, size_t at) {
+    const std::string key = log_key(own_domain, number);
+    Bytes bytes = *store_.get(key, std::nullopt);
+    bytes[at % bytes.size()] ^= std::byte{1};
+    ASSERT_TRUE(store_.overwrite_for_test(key, bytes));
+  }
+
+  store::MemStore store_;
+  crypto::SeededRng rng_;
+  StillClock clock_;
+  TestVault owner_;
+};
+
+TEST_F(LogTest, all_clients_read_the_same_history) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const auto point = commit(writer, 1);
+  ASSERT_TRUE(point);
+  ASSERT_TRUE(begin(writer, 2));
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.head().number, 3u);
+  EXPECT_EQ(reader.head().hash, writer.head().hash);
+  EXPECT_TRUE(reader.points().contains(*point));
+  EXPECT_EQ(reader.sessions().size(), 1u);
+  EXPECT_TRUE(reader.alarms().empty());
+}
+
+TEST_F(LogTest, a_missing_record_is_an_error_each_time_it_is_met) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 4; ++session) ASSERT_TRUE(begin(writer, session));
+  ASSERT_TRUE(store_.remove(log_key(own_domain, 2)));
+  DomainLog reader = log();
+  for (int turn = 0; turn < 3; ++turn) {
+    const Status refreshed = reader.refresh();
+    ASSERT_FALSE(refreshed);
+    EXPECT_EQ(refreshed.error().code(), ErrorCode::corrupt);
+  }
+  EXPECT_EQ(begin(reader, 9).error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(LogTest, any_flipped_byte_in_an_older_record_is_an_error_that_stays) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 3; ++session) ASSERT_TRUE(begin(writer, session));
+  const size_t size = store_.get(log_key(own_domain, 2), std::nullopt)->size();
+  for (size_t at = 0; at < size; ++at) {
+    flip(2, at);
+    DomainLog reader = log();
+    for (int turn = 0; turn < 2; ++turn) {
+      const Status refreshed = reader.refresh();
+      ASSERT_FALSE(refreshed) << "byte " << at;
+      ASSERT_EQ(refreshed.error().code(), ErrorCode::corrupt);
+    }
+    flip(2, at);
+  }
+}
+
+TEST_F(LogTest, any_flipped_byte_in_the_newest_record_alarms_and_whoever_knew_it_refuses) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(commit(writer, 1));
+  const size_t size = store_.get(log_key(own_domain, 2), std::nullopt)->size();
+  for (size_t at = 0; at < size; ++at) {
+    flip(2, at);
+    DomainLog fresh = log();
+    const Status refreshed = fresh.refresh();
+    ASSERT_TRUE(!refreshed || !fresh.alarms().empty()) << "byte " << at;
+    ASSERT_TRUE(fresh.points().empty());
+    DomainLog knowing = log(owner_.keyring, writer.head());
+    for (int turn = 0; turn < 2; ++turn) ASSERT_EQ(knowing.refresh().error().code(), ErrorCode::corrupt);
+    flip(2, at);
+  }
+}
+
+TEST_F(LogTest, a_rolled_back_or_rewritten_history_is_refused_by_whoever_saw_more) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(begin(writer, 2));
+  const LogHead seen = writer.head();
+  ASSERT_TRUE(store_.remove(log_key(own_domain, 2)));
+  DomainLog shorter = log(owner_.keyring, seen);
+  for (int turn = 0; turn < 2; ++turn) EXPECT_EQ(shorter.refresh().error().code(), ErrorCode::corrupt);
+  DomainLog forgetful = log();
+  ASSERT_TRUE(begin(forgetful, 3));
+  ASSERT_TRUE(begin(forgetful, 4));
+  DomainLog forked = log(owner_.keyring, seen);
+  for (int turn = 0; turn < 2; ++turn) EXPECT_EQ(forked.refresh().error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(LogTest, what_is_no_record_is_passed_over_with_an_alarm_and_writing_goes_on_behind_it) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  create_raw(2, {});
+  create_raw(3, rng_.bytes(10));
+  create_raw(4, rng_.bytes(500));
+  create_raw(5, *store_.get(log_key(own_domain, 1), std::nullopt));  // A record of another place.
+  ASSERT_TRUE(commit(writer, 1));
+  EXPECT_EQ(writer.alarms().size(), 4u);
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.head().number, 6u);
+  EXPECT_EQ(reader.points().size(), 1u);
+  EXPECT_EQ(reader.alarms(), writer.alarms());
+}
+
+TEST_F(LogTest, strays_beneath_the_logs_prefix_are_no_gaps) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const std::array<ByteView, 1> parts{as_bytes("stray")};
+  ASSERT_TRUE(store_.create(log_prefix(own_domain) + "elsewhere/0000000000000007", parts));
+  ASSERT_TRUE(begin(writer, 2));
+  DomainLog reader = log();
+  EXPECT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.sessions().size(), 2u);
+}
+
+TEST_F(LogTest, unsigned_and_foreign_records_do_nothing) {
+  DomainLog writer = log();
+  const auto point = [&] {
+    EXPECT_TRUE(begin(writer, 1));
+    return *commit(writer, 1);
+  }();
+  const Bytes forget = format::encode(format::ForgetBody{{point}});
+  forge(owner_.keyring, {.kind = format::LogKind::forget, .body = forget, .change = {}, .good_signature = false});
+  store::MemStore other_store;
+  const TestVault other = make_test_vault(other_store, rng_, clock_);
+  forge(other.keyring, {.kind = format::LogKind::forget, .body = forget, .change = {}});
+  forge(owner_.keyring, {.kind = format::LogKind::forget, .body = forget,
+                         .change = [](format::LogEnvelope& e) { e.domain = 2; }});
+  forge(owner_.keyring, {.kind = format::LogKind::forget, .body = forget,
+                         .change = [](format::LogEnvelope& e) { e.vault.value[0] ^= std::byte{1}; }});
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_TRUE(reader.points().contains(point));
+  EXPECT_EQ(reader.alarms().size(), 4u);
+}
+
+TEST_F(LogTest, nobody_speaks_beyond_his_role) {
+  const Keyring writer_keys = agent();
+  const Keyring collector = agent(Role::collector);
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const ObjectId point = *commit(writer, 1);
+  ASSERT_TRUE(begin(writer, 2));
+  forge(writer_keys, {.kind = format::LogKind::forget, .body = format::encode(format::ForgetBody{{point}}), .change = {}});
+  forge(writer_keys, {.kind = format::LogKind::fence, .body = format::encode(format::FenceBody{{session_id(2)}}), .change = {}});
+  forge(writer_keys, {.kind = format::LogKind::annotate,
+                      .body = format::encode(format::AnnotateBody{point, {"evil"}}), .change = {}});
+  format::RecoveryPoint hijacked;
+  hijacked.session = session_id(2);
+  forge(writer_keys, {.kind = format::LogKind::commit, .body = format::encode(hijacked), .change = {}});
+  forge(writer_keys, {.kind = format::LogKind::end, .body = format::encode(format::EndBody{session_id(2)}), .change = {}});
+  forge(collector, {.kind = format::LogKind::commit, .body = format::encode(hijacked), .change = {}});
+  forge(collector, {.kind = format::LogKind::annotate,
+                    .body = format::encode(format::AnnotateBody{point, {"evil"}}), .change = {}});
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.points().size(), 1u);
+  EXPECT_TRUE(reader.points().at(point).point.tags.empty());
+  EXPECT_TRUE(reader.sessions().contains(session_id(2)));
+  EXPECT_FALSE(reader.is_fenced(session_id(2)));
+  EXPECT_EQ(reader.alarms().size(), 6u);  // Ending another's session is merely without effect.
+  // The session that they went for still commits.
+  EXPECT_TRUE(commit(writer, 2));
+  EXPECT_EQ(writer.points().size(), 2u);
+}
+
+TEST_F(LogTest, a_session_is_neither_taken_over_nor_raised_again) {
+  const Keyring thief = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const Bytes same = format::encode(format::SessionBody{session_id(1), "thief", "backup"});
+  forge(thief, {.kind = format::LogKind::session, .body = same, .change = {}});
+  EXPECT_TRUE(commit(writer, 1));
+  EXPECT_EQ(writer.points().size(), 1u);
+  forge(thief, {.kind = format::LogKind::session, .body = same, .change = {}});
+  format::RecoveryPoint again;
+  again.session = session_id(1);
+  forge(thief, {.kind = format::LogKind::commit, .body = format::encode(again), .change = {}});
+  ASSERT_TRUE(writer.refresh());
+  EXPECT_EQ(writer.points().size(), 1u);
+  EXPECT_EQ(writer.alarms().size(), 3u);
+}
+
+TEST_F(LogTest, an_agents_unreadable_record_costs_nobody_else_anything) {
+  const Keyring liar = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  forge(liar, {.kind = format::LogKind::session, .body = {}, .change = [](format::LogEnvelope& e) { e.epoch = 99; }});
+  forge(liar, {.kind = format::LogKind::session, .body = {},
+               .change = [](format::LogEnvelope& e) { e.sealed_body = to_bytes(std::string_view("rubbish")); }});
+  forge(liar, {.kind = format::LogKind::commit, .body = to_bytes(std::string_view("rubbish")), .change = {}});
+  ASSERT_TRUE(commit(writer, 1));
+  EXPECT_EQ(writer.alarms().size(), 3u);
+}
+
+TEST_F(LogTest, a_removed_author_writes_nothing_more) {
+  const Keyring removed = agent();
+  DomainLog before = log(removed);
+  ASSERT_TRUE(begin(before, 1));
+  ASSERT_TRUE(owner_.keyring.remove_agent(removed.self().id, rng_, clock_));
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  forge(removed, {.kind = format::LogKind::session,
+                  .body = format::encode(format::SessionBody{session_id(2), "thief", "backup"}), .change = {}});
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_TRUE(reader.sessions().contains(session_id(1)));
+  EXPECT_FALSE(reader.sessions().contains(session_id(2)));
+  EXPECT_EQ(reader.alarms().size(), 1u);
+}
+
+TEST_F(LogTest, a_fenced_session_does_not_commit) {
+  DomainLog writer = log(), collector = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(append(collector, format::LogKind::fence, format::encode(format::FenceBody{{session_id(1)}})));
+  ASSERT_TRUE(commit(writer, 1));  // The log itself takes it, and nobody believes it.
+  EXPECT_TRUE(writer.points().empty());
+  EXPECT_TRUE(writer.is_fenced(session_id(1)));
+}
+
+TEST_F(LogTest, an_answer_lost_after_writing_is_no_second_record) {
+  DomainLog first = log();
+  ASSERT_TRUE(begin(first, 1));
+  store::FaultPlan plan;
+  plan.rules = {{.operation = store::Operation::create, .first = 1, .last = 1, .fault = store::Fault::fail_late,
+                 .code = ErrorCode::conflict}};
+  store::FaultStore faulty(store_.share(), plan);
+  DomainLog writer(faulty, owner_.keyring, own_domain, {});
+  const auto point = commit(writer, 1);
+  ASSERT_TRUE(point) << point.error().message();
+  EXPECT_EQ(writer.head().number, 2u);
+  EXPECT_TRUE(writer.points().contains(*point));
+  EXPECT_TRUE(writer.alarms().empty());
+}
+
+TEST_F(LogTest, racing_writers_end_up_in_one_order) {
+  constexpr int writer_count = 4, record_count = 25;
+  std::vector<std::vector<ObjectId>> hashes(writer_count);
+  {
+    std::vector<std::jthread> threads;
+    for (int writer = 0; writer < writer_count; ++writer) {
+      threads.emplace_back([&, writer] {
+        crypto::SeededRng rng(static_cast<uint64_t>(writer) + 100);
+        DomainLog own = log();
+        for (int count = 0; count < record_count; ++count) {
+          format::SessionBody body;
+          rng.fill(body.session);
+          const auto hash = own.append(format::LogKind::session, format::encode(body), rng, clock_, admit_all);
+          EXPECT_TRUE(hash.has_value());
+          if (hash) hashes[static_cast<size_t>(writer)].push_back(*hash);
+        }
+      });
+    }
+  }
+  std::set<ObjectId> distinct;
+  for (const auto& own : hashes) distinct.insert(own.begin(), own.end());
+  EXPECT_EQ(distinct.size(), static_cast<size_t>(writer_count * record_count));
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.head().number, static_cast<uint64_t>(writer_count * record_count));
+  EXPECT_EQ(reader.sessions().size(), static_cast<size_t>(writer_count * record_count));
+  EXPECT_TRUE(reader.alarms().empty());
+}
+
+}  // namespace
+}  // namespace holdfast::vault
