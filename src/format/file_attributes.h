@@ -52,8 +52,8 @@ struct FileAttributes {
   friend bool operator==(const FileAttributes&, const FileAttributes&) = default;
 };
 
-// docs/format.md 8.2. Equal attributes have equal encodings; decoding refuses unsorted, duplicate or out-of-range
-// fields.
+// docs/format.md, "File attributes". Equal attributes have equal encodings; decoding refuses unsorted, duplicate or
+// out-of-range fields.
 void encode_file_attributes(ByteWriter& out, const FileAttributes& attributes);
 Result<FileAttributes> decode_file_attributes(ByteView bytes);
 

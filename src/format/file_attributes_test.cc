@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 
 #include "base/byte_io.h"
+#include "base/hash_id.h"
 
 namespace holdfast::format {
 namespace {
@@ -48,6 +50,17 @@ TEST(FileAttributes, every_type_comes_back_with_every_field) {
   FileAttributes plain;
   plain.modified = {-1, 5};
   EXPECT_EQ(*decode_file_attributes(encode(plain)), plain);
+}
+
+// The example of docs/format.md.
+TEST(FileAttributes, the_documented_bytes_are_what_is_written) {
+  FileAttributes a;
+  a.mode = 0644;
+  a.user_name = "root";
+  a.modified = {-1, 1};
+  a.size_bytes = 5;
+  a.extended = {{"user.a", to_bytes("b")}};
+  EXPECT_EQ(to_hex(encode(a)), "0121a403000004726f6f7400010105010675" "7365722e610162");
 }
 
 TEST(FileAttributes, truncation_at_any_byte_and_left_over_bytes_are_corrupt) {

@@ -12,7 +12,7 @@ namespace {
 // Up to here an extra look at the file when it is opened would cost more than reading it again now and then.
 constexpr uint64_t small_file_size_bytes_max = 1024 * 1024;
 
-// File systems have told of holes where data was still on its way to the disk (docs/decisions: OpenZFS 15526): files
+// File systems have told of holes where data was still on its way to the disk (OpenZFS issue 15526): files
 // changed within this time are read whole.
 constexpr int64_t holes_trusted_after_ns = 60'000'000'000;
 

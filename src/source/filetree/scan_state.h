@@ -10,8 +10,8 @@
 #include "base/result.h"
 #include "os/file_metadata.h"
 
-// What a scan remembers of a directory so that the next one sees at a glance that nothing changed (docs/format.md
-// 8.3). Each directory's children, with all by which a change is noticed, are encoded in name order into one or more
+// What a scan remembers of a directory so that the next one sees at a glance that nothing changed (docs/format.md,
+// "Scan state of a file tree"). Each directory's children, with all by which a change is noticed, are encoded in name order into one or more
 // parts. The state tree maps
 //
 //   00                                     -> the root directory "/" itself, as a child without name

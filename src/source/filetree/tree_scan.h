@@ -49,7 +49,6 @@ class TreeScan {
   ScanSink& sink_;
   TreeWalker* walker_ = nullptr;
   std::shared_ptr<DirectoryHandle> top_handle_;
-  const RootSet* roots_ = nullptr;
   std::vector<Frame> frames_;
   Bytes key_;  // Of the child at hand.
 };
