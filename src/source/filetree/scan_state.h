@@ -11,8 +11,8 @@
 #include "os/file_metadata.h"
 
 // What a scan remembers of a directory so that the next one sees at a glance that nothing changed (docs/format.md,
-// "Scan state of a file tree"). Each directory's children, with all by which a change is noticed, are encoded in name order into one or more
-// parts. The state tree maps
+// "Scan state of a file tree"). Each directory's children, with all by which a change is noticed, are encoded in name
+// order into one or more parts. The state tree maps
 //
 //   00                                     -> the root directory "/" itself, as a child without name
 //   01 ‖ directory key ‖ 00 00             -> the first part
