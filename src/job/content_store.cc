@@ -12,6 +12,9 @@ namespace {
 constexpr int attempts_max = 3;
 // What a worker reads at once: stays in its second-level cache together with what it makes of it.
 constexpr size_t window_size_bytes = 1 << 20;
+// From here on chunks are so many times larger. docs/performance.md
+constexpr uint64_t huge_size_bytes = uint64_t{1} << 30;
+constexpr size_t huge_chunk_factor = 4;
 
 // Whether an error is the item's own: the session goes on without the item.
 bool is_items_own(const Error& error) {
@@ -36,8 +39,10 @@ ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutt
       chunking_(chunking),
       block_size_bytes_(block_size_bytes),
       cutter_(cutter_key, codec::CutterSizes::around(limits.chunk_size_bytes_mean)),
+      huge_cutter_(cutter_key, codec::CutterSizes::around(size_t{limits.chunk_size_bytes_mean} * huge_chunk_factor)),
+      cutter_in_use_(&cutter_),
       progress_(progress) {
-  window_.resize(window_size_bytes + cutter_.sizes().max_bytes);
+  window_.resize(window_size_bytes + huge_cutter_.sizes().max_bytes);
   bundle_.resize(limits.bundle_size_bytes + 2 * size_t{limits.small_size_bytes_max} + 2);
 }
 
@@ -120,6 +125,9 @@ Status ContentStore::flush() {
 
 Result<std::vector<format::Extent>> ContentStore::store_range(source::Content& content, uint64_t begin_bytes,
                                                               uint64_t end_bytes, uint64_t& read_bytes) {
+  const uint64_t size_bytes = content.size_bytes();
+  const bool huge = size_bytes >= huge_size_bytes && size_bytes != UINT64_MAX;
+  cutter_in_use_ = huge ? &huge_cutter_ : &cutter_;
   std::vector<format::Extent> extents;
   uint64_t offset = begin_bytes;
   while (offset < end_bytes) {
@@ -160,8 +168,8 @@ Result<uint64_t> ContentStore::store_data(source::Content& content, uint64_t beg
 // Puts chunks from the front of `window` while what is left suffices to place a cut. Yields how much was taken.
 Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents) {
   const bool fixed = chunking_ == source::Chunking::fixed;
-  const size_t needed = fixed ? block_size_bytes_ : cutter_.sizes().max_bytes;
-  const size_t zeros_worth_it = fixed ? block_size_bytes_ : cutter_.sizes().min_bytes;
+  const size_t needed = fixed ? block_size_bytes_ : cutter_in_use_->sizes().max_bytes;
+  const size_t zeros_worth_it = fixed ? block_size_bytes_ : cutter_in_use_->sizes().min_bytes;
   size_t taken = 0;
   while (taken < window.size() && (is_last || window.size() - taken >= needed)) {
     const ByteView rest = window.subspan(taken);
@@ -171,7 +179,7 @@ Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vect
       size = fixed ? std::min<size_t>(zeros, block_size_bytes_) : zeros;
       extents.push_back(format::Extent::zeros(size));
     } else {
-      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : cutter_.next_cut(rest);
+      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : cutter_in_use_->next_cut(rest);
       const auto put = TRY(worker_.put_chunk(rest.first(size)));
       extents.push_back(format::Extent::of_chunk(put.id, static_cast<uint32_t>(size)));
     }

@@ -61,7 +61,9 @@ class ContentStore {
   const ContentLimits limits_;
   const source::Chunking chunking_;
   const uint32_t block_size_bytes_;
-  const codec::Cutter cutter_;
+  // Huge contents are cut coarsely: they compress better and their lists stay short.
+  const codec::Cutter cutter_, huge_cutter_;
+  const codec::Cutter* cutter_in_use_;
   Progress& progress_;
   Bytes window_;
   Bytes bundle_;  // Capacity: a bundle and one small file more.
