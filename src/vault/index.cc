@@ -35,6 +35,11 @@ void Index::add(std::shared_ptr<const IndexTable> table) {
   tables_.push_back(std::move(table));
 }
 
+void Index::clear() {
+  const std::unique_lock lock(mutex_);
+  tables_.clear();
+}
+
 std::optional<Location> Index::find_chunk(const format::ShortId& id) const {
   const std::shared_lock lock(mutex_);
   for (auto table = tables_.rbegin(); table != tables_.rend(); ++table) {

@@ -43,6 +43,7 @@ class IndexTable {
 class Index {
  public:
   void add(std::shared_ptr<const IndexTable> table);
+  void clear();
   // Newest table first: what was rewritten later is the chosen home.
   std::optional<Location> find_chunk(const format::ShortId& id) const;
   // Finds the bundle of a piece.

@@ -194,6 +194,12 @@ Result<format::PackInfo> RecordReader::read_origin(const format::PackInfo& pack,
   return open_origin(pack, record);
 }
 
+Result<format::PackInfo> RecordReader::origin_of_record(const format::PackInfo& pack,
+                                                        const format::RecordHeader& header) {
+  if (header.origin_offset_bytes == 0) return pack;
+  return read_origin(pack, header.origin_offset_bytes);
+}
+
 Result<ContentKeys*> RecordReader::foreign_content_keys(const format::PackInfo& pack,
                                                         const format::RecordHeader& header) {
   const auto place = std::pair(binding_of(pack), header.origin_offset_bytes);
@@ -260,7 +266,7 @@ Result<OpenedRecord> RecordReader::open(const format::PackInfo& pack, ByteView b
     TRY_DO(decompressor_.decompress(compressed, plain).during("chunk " + to_hex(header.id)));
     opened.plain = plain;
   }
-  TRY_DO(check_record_id(ids_, header, opened.plain, pieces_));
+  if (!keys_.id_key.is_none()) TRY_DO(check_record_id(ids_, header, opened.plain, pieces_));
   return opened;
 }
 

@@ -24,7 +24,8 @@ struct OpenedRecord {
   const std::vector<format::Piece>* pieces = nullptr;  // Bundles.
 };
 
-// Turns sealed records of one domain back into plaintext, and checks that it is what the record's id says. Session
+// Turns sealed records of one domain back into plaintext, and checks that it is what the record's id says (collectors,
+// who have no id key, must do with the seal, which binds the id). Session
 // secrets are opened once and shared by all readers of the domain.
 class SessionSecrets {
  public:
@@ -58,6 +59,8 @@ class RecordReader {
   Result<std::vector<format::RecordHeader>> open_contents(const format::PackInfo& pack, ByteView whole);
   // What an origin record names: the pack that later records were sealed in first. Needs no data key.
   Result<format::PackInfo> open_origin(const format::PackInfo& pack, ByteView bytes);
+  // Where the record with this header was sealed first: `pack` itself unless it was moved there.
+  Result<format::PackInfo> origin_of_record(const format::PackInfo& pack, const format::RecordHeader& header);
   // Fetches and opens.
   Result<OpenedRecord> read(const Location& location);
 

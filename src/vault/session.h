@@ -89,6 +89,9 @@ class Session {
 
   // What broke the session, if anything did: nothing can be put or committed any more.
   Status first_error() EXCLUDES(error_mutex_);
+  // The point to come refers to what this point of the domain holds: it is not committed (`busy`) if that point is
+  // forgotten meanwhile. Before commit(), which does the same for the point's parent.
+  void build_upon(const ObjectId& point) { built_upon_.insert(point); }
 
   uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_relaxed); }
 

@@ -104,6 +104,16 @@ Status Vault::Domain::load_index() {
   return {};
 }
 
+Status Vault::Domain::reload_index() {
+  {
+    const MutexLock lock(load_mutex_);
+    index_.clear();
+    loaded_.clear();
+    index_damage_.clear();
+  }
+  return load_index();
+}
+
 std::vector<IndexDamage> Vault::Domain::index_damage() {
   const MutexLock lock(load_mutex_);
   return index_damage_;

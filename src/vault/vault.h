@@ -56,6 +56,8 @@ class Vault {
     Status load_index() EXCLUDES(load_mutex_);
     // The same, but only the first call looks into the store.
     Status load_index_once() EXCLUDES(load_mutex_);
+    // Forgets all segments and loads what is there now: after a collection.
+    Status reload_index() EXCLUDES(load_mutex_);
     // What load_index() left out, and why.
     std::vector<IndexDamage> index_damage() EXCLUDES(load_mutex_);
     // Takes in a segment that this process wrote itself.
