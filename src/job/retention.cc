@@ -2,6 +2,7 @@
 #include "job/retention.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <map>
@@ -79,7 +80,9 @@ struct Rule {
 
 std::string to_text(const CalendarSpan& span) {
   std::string text;
-  for (const auto& [count, unit] : {std::pair(span.years, 'y'), {span.months, 'm'}, {span.days, 'd'}, {span.hours, 'h'}}) {
+  const std::array<std::pair<int, char>, 4> parts{
+      {{span.years, 'y'}, {span.months, 'm'}, {span.days, 'd'}, {span.hours, 'h'}}};
+  for (const auto& [count, unit] : parts) {
     if (count != 0) text += std::to_string(count) + unit;
   }
   return text;

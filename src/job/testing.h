@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "format/file_attributes.h"
 #include "job/backup.h"
+#include "job/walk.h"
 #include "source/source.h"
 #include "store/mem/mem_store.h"
 #include "vault/testing.h"
@@ -180,6 +181,36 @@ class TestBed {
  public:
   std::unique_ptr<vault::Vault> vault;
 };
+
+inline void copy_objects(TestBed& from, store::ObjectStore& to) {
+  for (const std::string& key : from.keys()) {
+    const Bytes bytes = *from.store.get(key, std::nullopt);
+    const std::array<ByteView, 1> parts{ByteView(bytes)};
+    ASSERT_TRUE(to.create(key, parts).has_value());
+  }
+}
+
+// Reads every regular file of a point and compares it, and all attributes, with what was backed up.
+inline void expect_content(vault::Vault& vault, const vault::PointInfo& point, const TestTree& tree) {
+  auto opened = PointWalk::open(vault, point);
+  ASSERT_TRUE(opened.has_value()) << opened.error().message();
+  PointWalk& walk = **opened;
+  size_t entry_count = 0;
+  const Status listed = walk.list("/", Depth::all, [&](const PathEntry& entry) -> Status {
+    ++entry_count;
+    const TestFile& file = tree.at(entry.path.substr(1));
+    EXPECT_EQ(entry.attributes, file.attributes) << entry.path;
+    Bytes bytes;
+    TRY_DO(walk.read(entry.content, 0, UINT64_MAX, [&](ByteView part) -> Status {
+      bytes.insert(bytes.end(), part.begin(), part.end());
+      return {};
+    }));
+    EXPECT_EQ(bytes, file.content) << entry.path;
+    return {};
+  });
+  EXPECT_TRUE(listed.has_value()) << listed.error().message();
+  EXPECT_EQ(entry_count + (tree.contains("") ? 1 : 0), tree.size());
+}
 
 // Folders, small files (bundled), larger ones (chunked), an empty one, a sparse one, a link.
 inline TestTree sample_tree(uint64_t seed, size_t file_count = 40) {

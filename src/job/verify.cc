@@ -99,7 +99,8 @@ class DomainVerifier : public ReachabilityVisitor {
     return {};
   }
   std::string key_of(const format::PackInfo& pack) const {
-    return vault::pack_key(static_cast<vault::PackKind>(pack.kind), domain_.id(), vault::AuthorId{pack.author}, pack.id);
+    const auto kind = static_cast<vault::PackKind>(pack.kind);
+    return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
   }
   Status check_log();
   Status check_segments();
@@ -185,7 +186,8 @@ void DomainVerifier::gather_packs() {
 }
 
 Status DomainVerifier::find_packs(vault::PackKind kind) {
-  return vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", [&](const store::ObjectInfo& object) -> Status {
+  const std::string prefix = vault::pack_prefix(kind, domain_.id());
+  return vault_.store().list(prefix, "", [&](const store::ObjectInfo& object) -> Status {
     TRY_DO(check_stop());
     const auto name = vault::parse_object_key(object.key);
     if (!name) {
@@ -237,7 +239,8 @@ Status DomainVerifier::reached(const Reference& reference, LiveSet::Place chunk)
   const format::ChunkLocation location = live_->chunk(chunk);
   if (counting_) {
     packs_.at(pack.id).in_use = true;
-    findings_.count([&](VerifyCounts& counts) { ++(reference.kind == ReferenceKind::node ? counts.nodes : counts.chunks); });
+    const bool is_node = reference.kind == ReferenceKind::node;
+    findings_.count([&](VerifyCounts& counts) { ++(is_node ? counts.nodes : counts.chunks); });
   }
   if (!bad_.packs.contains(pack.id) && !bad_.records.contains({pack.id, location.offset_bytes})) return {};
   // A node that cannot be read is told by broken().

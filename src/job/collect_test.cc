@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/collect.h"
+
+#include <limits>
+
+#include "job/forget.h"
+#include "job/testing.h"
+#include "job/verify.h"
+#include "store/fault_store.h"
+#include "vault/session.h"
+
+namespace holdfast::job {
+namespace {
+
+using testing::expect_content;
+using testing::sample_tree;
+using testing::TestBed;
+using testing::TestTree;
+
+class CollectTest : public ::testing::Test {
+ protected:
+  CollectReport collect(vault::Vault& vault, CollectRequest request = {}) {
+    auto report = run_collect(vault, request, observer_);
+    EXPECT_TRUE(report.has_value()) << report.error().message();
+    return report ? *std::move(report) : CollectReport{};
+  }
+  VerifyReport verify(store::ObjectStore& store) {
+    auto vault = bed_.reopen(store);
+    VerifyRequest request;
+    request.read_data = true;
+    request.worker_count = 1;
+    auto report = run_verify(*vault, request, observer_);
+    EXPECT_TRUE(report.has_value()) << report.error().message();
+    if (!report) return {};
+    EXPECT_EQ(report->damage_count, 0u)
+        << report->damage.at(0).object_key << " " << report->damage.at(0).path << ": "
+        << report->damage.at(0).error.message();
+    return *std::move(report);
+  }
+  uint64_t stored_bytes() {
+    uint64_t sum = 0;
+    for (const std::string& key : bed_.keys()) {
+      if (key.starts_with("data/") || key.starts_with("meta/")) sum += bed_.store.stat(key)->size_bytes;
+    }
+    return sum;
+  }
+  // Two trees that share about half their files.
+  static std::pair<TestTree, TestTree> overlapping_trees(uint64_t seed) {
+    TestTree first = sample_tree(seed), second = sample_tree(seed + 1000);
+    size_t count = 0;
+    for (const auto& [path, file] : first) {
+      if (++count % 2 == 0 && second.contains(path)) second[path] = file;
+    }
+    return {first, second};
+  }
+  TestBed bed_{41};
+  SilentObserver observer_;
+};
+
+TEST_F(CollectTest, what_no_point_needs_goes_and_the_rest_is_whole) {
+  const auto [first_tree, second_tree] = overlapping_trees(1);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  const uint64_t before = stored_bytes();
+  CollectReport report = collect(*bed_.vault);
+  EXPECT_EQ(report.removed_packs, 0u);
+  EXPECT_EQ(stored_bytes(), before);
+
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest dry;
+  dry.dry_run = true;
+  dry.max_unused_percent = 0;
+  const auto keys = bed_.keys();
+  const CollectReport planned = collect(*bed_.vault, dry);
+  EXPECT_EQ(bed_.keys(), keys);
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  report = collect(*bed_.vault, all);
+  EXPECT_EQ(report.repacked_packs, planned.repacked_packs);
+  EXPECT_EQ(report.removed_packs, planned.removed_packs);
+  EXPECT_GT(report.repacked_packs, 0u);
+  EXPECT_LT(stored_bytes(), before * 3 / 4);
+  verify(bed_.store);
+  expect_content(*bed_.vault, second, second_tree);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+  EXPECT_EQ(collect(*bed_.vault, all).repacked_packs, 0u);  // Nothing is left to do.
+}
+
+TEST_F(CollectTest, moved_records_can_be_moved_again_and_be_built_upon) {
+  std::map<ObjectId, TestTree> trees;
+  TestTree tree = sample_tree(2);
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  int moving_rounds = 0;
+  for (uint64_t round = 0; round < 6; ++round) {
+    crypto::SeededRng rng(round);
+    for (auto& [path, file] : tree) {
+      if (file.attributes.type == format::FileType::regular && rng.below(2) == 0) {
+        file = testing::test_file(rng.bytes(rng.below(30'000)));
+      }
+    }
+    trees[bed_.backup(tree).id] = tree;
+    if (round >= 1) {
+      const auto points = *bed_.vault->points();
+      ASSERT_TRUE(forget_points(*bed_.vault, {points.front().id}));
+      if (collect(*bed_.vault, all).moved_bytes > 0) ++moving_rounds;
+    }
+    const auto left = *bed_.vault->points();
+    for (const auto& point : left) {
+      expect_content(*bed_.reopen(bed_.store), point, trees.at(point.id));
+    }
+    verify(bed_.store);
+  }
+  EXPECT_GE(moving_rounds, 3);
+}
+
+TEST_F(CollectTest, a_vault_without_points_becomes_empty_and_usable) {
+  const TestTree tree = sample_tree(3);
+  const auto point = bed_.backup(tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  collect(*bed_.vault);
+  EXPECT_EQ(stored_bytes(), 0u);
+  expect_content(*bed_.vault, bed_.backup(tree), tree);
+  verify(bed_.store);
+}
+
+// Stops the store at each of its mutating calls in turn, as a kill there would, and at none in the end.
+TEST_F(CollectTest, a_crash_at_any_mutating_call_leaves_a_good_vault) {
+  const auto [first_tree, second_tree] = overlapping_trees(4);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  for (uint64_t count = 0; count < 5; ++count) bed_.backup(sample_tree(100 + count, 3));
+  const auto points = *bed_.vault->points();
+  std::vector<ObjectId> forgotten{first.id};
+  for (size_t place = 2; place < points.size(); place += 2) forgotten.push_back(points[place].id);
+  ASSERT_TRUE(forget_points(*bed_.vault, forgotten));
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  for (const store::Fault fault : {store::Fault::fail, store::Fault::fail_late}) {
+    for (const store::Operation operation : {store::Operation::create, store::Operation::remove}) {
+      bool survived = false;
+      for (uint64_t call = 1; !survived; ++call) {
+        ASSERT_LT(call, 200u);
+        store::MemStore copy;
+        testing::copy_objects(bed_, copy);
+        store::FaultPlan plan;
+        constexpr uint64_t ever = std::numeric_limits<uint64_t>::max();
+        plan.rules = {{operation, call, call, fault, ErrorCode::internal},
+                      {operation, call + 1, ever, store::Fault::fail, ErrorCode::internal}};
+        // After the fault nothing more is done by the other operation either: the caller gives up at once.
+        store::FaultStore faulty(copy.share(), plan);
+        auto vault = bed_.reopen(faulty);
+        survived = run_collect(*vault, all, observer_).has_value();
+        vault.reset();
+        SCOPED_TRACE(::testing::Message() << "call " << call);
+        verify(copy);
+        expect_content(*bed_.reopen(copy), second, second_tree);
+        auto again = bed_.reopen(copy);
+        collect(*again, all);
+        EXPECT_EQ(verify(copy).counts.orphan_packs, 0u);
+        expect_content(*bed_.reopen(copy), second, second_tree);
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_F(CollectTest, many_segments_become_one) {
+  std::vector<std::pair<vault::PointInfo, TestTree>> kept;
+  for (uint64_t count = 0; count < 20; ++count) {
+    const TestTree tree = sample_tree(200 + count, 2);
+    kept.emplace_back(bed_.backup(tree), tree);
+  }
+  const CollectReport report = collect(*bed_.vault);
+  EXPECT_EQ(report.segments_before, 20u);
+  EXPECT_EQ(report.segments_after, 1u);
+  EXPECT_LT(report.written_packs, report.repacked_packs);  // Small packs are put together.
+  verify(bed_.store);
+  for (const auto& [point, tree] : kept) expect_content(*bed_.reopen(bed_.store), point, tree);
+}
+
+TEST_F(CollectTest, a_session_at_work_keeps_collectors_out_and_dead_ones_are_fenced) {
+  auto& domain = **bed_.vault->home();
+  auto session = vault::Session::begin(*bed_.vault, domain, {.host = "host", .purpose = "backup"});
+  ASSERT_TRUE(session.has_value());
+  EXPECT_EQ(run_collect(*bed_.vault, {}, observer_).error().code(), ErrorCode::busy);
+  session->reset();  // Killed: its record stays.
+  EXPECT_EQ(collect(*bed_.vault).fenced_sessions, 1u);
+  EXPECT_EQ(collect(*bed_.vault).fenced_sessions, 0u);
+}
+
+TEST_F(CollectTest, a_damaged_point_stops_collection_of_its_domain_and_is_named) {
+  const auto first = bed_.backup(sample_tree(5)), second = bed_.backup(sample_tree(6));
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  std::string meta;
+  for (const std::string& key : bed_.keys()) {
+    if (key.starts_with("meta/")) meta = key;
+  }
+  Bytes bytes = *bed_.store.get(meta, std::nullopt);
+  for (std::byte& byte : bytes) byte ^= std::byte{1};
+  ASSERT_TRUE(bed_.store.overwrite_for_test(meta, bytes));
+  for (const std::string& key : bed_.keys()) {
+    if (!key.starts_with("meta/") || key == meta) continue;
+    ASSERT_TRUE(bed_.store.remove(key));
+  }
+  const uint64_t before = stored_bytes();
+  const CollectReport report = collect(*bed_.reopen(bed_.store));
+  ASSERT_EQ(report.refused.size(), 1u);
+  EXPECT_EQ(report.refused[0].domain, vault::own_domain);
+  EXPECT_EQ(report.refused[0].point, second.id);
+  EXPECT_EQ(stored_bytes(), before);
+}
+
+TEST_F(CollectTest, a_damaged_segment_stops_collection) {
+  bed_.backup(sample_tree(7));
+  for (const std::string& key : bed_.keys()) {
+    if (!key.starts_with("index/")) continue;
+    Bytes bytes = *bed_.store.get(key, std::nullopt);
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    ASSERT_TRUE(bed_.store.overwrite_for_test(key, bytes));
+  }
+  const uint64_t before = stored_bytes();
+  EXPECT_EQ(collect(*bed_.reopen(bed_.store)).refused.size(), 1u);
+  EXPECT_EQ(stored_bytes(), before);
+}
+
+TEST_F(CollectTest, collectors_need_no_data_keys_and_agents_are_refused) {
+  const auto credential = [&](vault::Role role) {
+    auto content = bed_.vault->keyring().add_agent(
+        {.name = "helper",
+         .share_domain = role == vault::Role::agent ? std::optional(vault::own_domain) : std::nullopt,
+         .role = role},
+        bed_.rng, bed_.clock);
+    EXPECT_TRUE(content.has_value());
+    return vault::KeyFile{std::move(*content)};
+  };
+  const auto [first_tree, second_tree] = overlapping_trees(8);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  const uint64_t before = stored_bytes();
+  vault::Vault agent(bed_.store, vault::open_test_vault(bed_.store, credential(vault::Role::agent)), {}, bed_.rng,
+                     bed_.clock);
+  EXPECT_EQ(run_collect(agent, {}, observer_).error().code(), ErrorCode::refused);
+  vault::Vault collector(bed_.store, vault::open_test_vault(bed_.store, credential(vault::Role::collector)), {},
+                         bed_.rng, bed_.clock);
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  const CollectReport report = collect(collector, all);
+  EXPECT_TRUE(report.refused.empty()) << report.refused[0].error.message();
+  EXPECT_GT(report.moved_bytes, 0u);
+  EXPECT_LT(stored_bytes(), before);
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+}
+
+}  // namespace
+}  // namespace holdfast::job
