@@ -164,8 +164,9 @@ Result<bool> DomainCollector::mark() {
     refuse({}, Error(damage.front().error).during(damage.front().key));
     return false;
   }
-  if (!domain_.log().alarms().empty()) {
-    refuse({}, Error(ErrorCode::corrupt, domain_.log().alarms().front()));
+  if (!domain_.log().alarms().empty() && !request_.accept_alarms) {
+    refuse({}, Error(ErrorCode::corrupt, domain_.log().alarms().front())
+                   .with_hint("What was ignored may have been a damaged recovery point: look into it first."));
     return false;
   }
   live_ = std::make_unique<LiveSet>(domain_.index());

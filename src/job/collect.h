@@ -15,6 +15,9 @@ struct CollectRequest {
   bool dry_run = false;               // Finds out and reports; writes nothing.
   double max_unused_percent = 5;      // So much unused room may stay in packs that are partly in use.
   uint64_t max_repack_bytes = UINT64_MAX;  // Move no more than this in one run.
+  // A log with alarms stops collection of its domain: what was ignored may have been a damaged recovery point. Whoever
+  // has looked into them says so here.
+  bool accept_alarms = false;
   std::stop_token stop;
 };
 

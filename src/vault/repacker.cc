@@ -9,7 +9,7 @@ namespace holdfast::vault {
 struct Repacker::Open {
   std::shared_ptr<OpenPack> pack;
   std::unique_ptr<HeaderKeys> keys;
-  std::map<std::array<std::byte, 32>, uint32_t> origins;  // By the salt of the first pack: where its record stands.
+  std::map<Bytes, uint32_t> origins;  // By all of its body: where an origin record stands.
 };
 
 Repacker::Repacker(Vault& vault, Vault::Domain& domain, PackKind kind)
@@ -75,16 +75,16 @@ bool Repacker::place_record(format::RecordHeader header, ByteView piece_table, B
 }
 
 std::optional<uint32_t> Repacker::place_origin(const format::PackInfo& origin) {
-  const auto known = open_->origins.find(origin.head.salt);
-  if (known != open_->origins.end()) return known->second;
   const Bytes body = encode_origin_body(origin);
+  const auto known = open_->origins.find(body);
+  if (known != open_->origins.end()) return known->second;
   format::RecordHeader header;
   header.kind = format::RecordKind::origin;
   header.plain_size_bytes = header.content_size_bytes = static_cast<uint32_t>(body.size());
   header.id = ChunkId::from(crypto::hash(body));
   if (!place_record(header, {}, body)) return std::nullopt;
   const uint32_t offset = open_->pack->entries().back().offset_bytes;
-  open_->origins[origin.head.salt] = offset;
+  open_->origins[body] = offset;
   return offset;
 }
 

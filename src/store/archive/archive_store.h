@@ -12,7 +12,7 @@
 namespace holdfast::store {
 
 // A store in one file: the objects side by side, then an index of them, then a fixed tail that names the index and its
-// hash (docs/format-archive.md). It is written once, front to back, and only read from then on. What the objects hold
+// hash (docs/format.md 10). It is written once, front to back, and only read from then on. What the objects hold
 // is checked by whoever opens them; the hash keeps the index itself from being believed when damaged.
 class ArchiveStore : public ObjectStore {
  public:
