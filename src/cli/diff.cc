@@ -107,7 +107,8 @@ Command diff_command() {
           .positionals = "POINT POINT [PATH]",
           .summary = "Show what differs between two recovery points",
           .description =
-              "A line for each path at or beneath PATH: + added, - removed, M changed content, U changed metadata only, "
+              "A line for each path at or beneath PATH: + added, - removed, M changed content, U changed metadata "
+              "only, "
               "T another type. What is equal in both is never read, so the time is that of the changes.",
           .options = options,
           .positionals_min = 2,

@@ -21,7 +21,10 @@ Character first_character(std::string_view text) {
   const auto byte = [&](size_t place) { return static_cast<unsigned char>(text[place]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return {1, lead};
-  const size_t size = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+  const size_t size = lead >= 0xf0 && lead < 0xf5   ? 4
+                      : lead >= 0xe0 && lead < 0xf0 ? 3
+                      : lead >= 0xc2 && lead < 0xe0 ? 2
+                                                    : 0;
   if (size == 0 || text.size() < size) return {};
   char32_t value = lead & (0x7fU >> size);
   for (size_t place = 1; place < size; ++place) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/entry_text.h"
 
+#include "os/local_time.h"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -22,7 +24,9 @@ bool in_calendar(const format::FileTime& time) {
   return time.seconds > calendar_first_seconds + 86'400 && time.seconds < calendar_last_seconds - 86'400;
 }
 
-std::string seconds_text(const format::FileTime& time) { return fmt::format("@{}.{:09}", time.seconds, time.nanoseconds); }
+std::string seconds_text(const format::FileTime& time) {
+  return fmt::format("@{}.{:09}", time.seconds, time.nanoseconds);
+}
 
 std::string owner_text(const std::string& name, uint32_t number) {
   return name.empty() ? std::to_string(number) : display_path(name);
@@ -94,7 +98,7 @@ std::string mode_text(const format::FileAttributes& attributes) {
 
 std::string file_time_text(const format::FileTime& time) {
   if (!in_calendar(time)) return seconds_text(time);
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(time.seconds)));
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", os::local_time(time.seconds));
 }
 
 std::string file_time_rfc3339(const format::FileTime& time) {

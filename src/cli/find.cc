@@ -49,7 +49,8 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const std::vector<Search> wanted = TRY(searches(vault, arguments));
   for (const Search& search : wanted) {
     const auto walk = TRY(job::PointWalk::open(vault, search.point));
-    TRY_DO(walk->find(search.beneath, pattern, arguments.has("ignore-case"), [&](const job::PathEntry& entry) -> Status {
+    const bool ignore_case = arguments.has("ignore-case");
+    TRY_DO(walk->find(search.beneath, pattern, ignore_case, [&](const job::PathEntry& entry) -> Status {
       ++found_count;
       if (output.json()) {
         boost::json::object object{{"recovery_point_id", to_hex(search.point.id)},

@@ -14,6 +14,7 @@
 
 #include "cli/display_text.h"
 #include "os/environment.h"
+#include "os/local_time.h"
 
 namespace holdfast::cli {
 
@@ -172,7 +173,10 @@ void ProgressDisplay::skipped(const std::string& name, const Error& error) {
   }
   if (!shown.starts_with('/')) shown = "/" + shown;
   if (output_.json()) {
-    output_.object({{"type", "skip"}, {"path", shown}, {"code", to_string(error.code())}, {"message", error.message()}});
+    output_.object({{"type", "skip"},
+                    {"path", shown},
+                    {"code", to_string(error.code())},
+                    {"message", error.message()}});
   } else {
     output_.warn("skipped " + display_path(shown) + ": " + error.message());
   }
@@ -242,7 +246,7 @@ std::string rfc3339(UnixTimeNs time) {
 }
 
 std::string local_time_text(UnixTimeNs time) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(time / 1'000'000'000)));
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", os::local_time(time / 1'000'000'000));
 }
 
 }  // namespace holdfast::cli

@@ -45,7 +45,8 @@ void add_options(CLI::App& app, std::span<const Option> options, std::deque<Sink
 }
 
 Error usage_error(std::string message, const Command* command) {
-  const std::string help = command == nullptr ? "holdfast --help" : "holdfast " + std::string(command->name) + " --help";
+  const std::string help =
+      command == nullptr ? "holdfast --help" : "holdfast " + std::string(command->name) + " --help";
   return Error(ErrorCode::invalid, std::move(message)).with_hint("'" + help + "' shows what there is.");
 }
 

@@ -44,7 +44,8 @@ struct TargetRequest {
   bool dry_run = false;
   bool sync = false;
   std::string owner;                         // "", "name", "number", "none"
-  std::vector<std::string> allow;            // "setuid", "devices", "sockets", "fifos", "acls", "xattrs", "system-xattrs", "flags"
+  // "setuid", "devices", "sockets", "fifos", "acls", "xattrs", "system-xattrs", "flags"
+  std::vector<std::string> allow;
   std::vector<std::string> deny;
 };
 

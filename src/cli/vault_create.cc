@@ -75,7 +75,8 @@ Command vault_create_command() {
   return {.name = "vault create",
           .positionals = "[URL]",
           .summary = "Make a vault",
-          .description = "Makes an encrypted vault in an empty or new folder. Opened by a passphrase unless told otherwise.",
+          .description =
+              "Makes an encrypted vault in an empty or new folder. Opened by a passphrase unless told otherwise.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 1,

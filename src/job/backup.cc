@@ -211,7 +211,9 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   point.state = to_reference(TRY(state.finish()));
   point.entry_count = entries.entry_count;
   report.counts = pipeline.counts();
-  for (const auto& [key, item] : pipeline.skipped()) report.skipped.push_back(item);
+  for (const auto& [key, item] : pipeline.skipped()) {
+    if (!item.vanished) report.skipped.push_back(item);
+  }
   return source.finish();
 }
 
@@ -269,7 +271,7 @@ class CountingSink : public source::ScanSink {
   Status skip(source::Skip skip) override {
     observer_.skipped(skip.name, skip.error);
     ++report_.counts.skipped_count;
-    report_.skipped.push_back({std::move(skip.key), std::move(skip.name), std::move(skip.error)});
+    report_.skipped.push_back({std::move(skip.key), std::move(skip.name), std::move(skip.error), false});
     return {};
   }
   Status put_state(ByteView, ByteView) override { return {}; }

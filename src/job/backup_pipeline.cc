@@ -59,8 +59,17 @@ void BackupPipeline::record_skip(SkippedItem item) {
   }
 }
 
+// Gone before it was opened is no skip. But the scan state has it as it was listed, and should it come back just so it
+// must not be taken for unchanged: it is remembered like what was skipped.
+void BackupPipeline::remember_vanished(ByteView key) {
+  const MutexLock lock(result_mutex_);
+  if (skipped_.size() >= skips_kept_max) return;
+  skipped_.try_emplace(to_bytes(key), SkippedItem{.key = to_bytes(key), .name = std::string(as_text(key)),
+                                                  .error = Error(ErrorCode::not_found, "vanished"), .vanished = true});
+}
+
 void BackupPipeline::skip(source::Skip skip) {
-  record_skip({std::move(skip.key), std::move(skip.name), std::move(skip.error)});
+  record_skip({std::move(skip.key), std::move(skip.name), std::move(skip.error), false});
 }
 
 void BackupPipeline::count_unchanged(uint64_t entry_count, uint64_t size_bytes) {
@@ -282,7 +291,9 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
   }
   if (outcome.state != ContentOutcome::State::stored) {
     if (outcome.state == ContentOutcome::State::failed) {
-      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(*outcome.error)});
+      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(*outcome.error), false});
+    } else {
+      remember_vanished(item.key);
     }
     return editor.remove(item.key);  // What could not be read is not in this point, whatever the last one held.
   }
@@ -296,7 +307,7 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
   }
   if (outcome.changed_while_read) {
     record_skip({to_bytes(item.key), std::string(as_text(item.key)),
-                 Error(ErrorCode::changed, "changed while it was read; stored as it was seen last")});
+                 Error(ErrorCode::changed, "changed while it was read; stored as it was seen last"), false});
   }
   const Bytes& attributes = outcome.attributes.empty() ? item.attributes : outcome.attributes;
   ByteView chosen = attributes;

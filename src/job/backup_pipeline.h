@@ -39,6 +39,7 @@ struct SkippedItem {
   Bytes key;
   std::string name;
   Error error;
+  bool vanished = false;  // Not skipped, but to be looked at again.
 };
 
 // One step of the edit, in key order.
@@ -117,6 +118,7 @@ class BackupPipeline {
   void fail(Error error) EXCLUDES(result_mutex_);
   Status first_error() EXCLUDES(result_mutex_);
   void record_skip(SkippedItem item) EXCLUDES(result_mutex_);
+  void remember_vanished(ByteView key) EXCLUDES(result_mutex_);
 
   vault::Vault::Domain& domain_;
   vault::Session& session_;

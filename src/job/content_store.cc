@@ -90,8 +90,10 @@ Result<ContentOutcome> ContentStore::attempt(source::Content& content, uint64_t 
 }
 
 // Reads straight behind what the open bundle holds; a piece that is new stays there. False if the content has outgrown
-// being small.
+// being small, or has holes, which a piece cannot say.
 Result<bool> ContentStore::attempt_small(source::Content& content, ContentOutcome& outcome) {
+  const source::DataRange data = TRY(content.next_data(0));
+  if (data.begin_bytes > 0 || data.end_bytes < content.size_bytes()) return false;
   const size_t room = size_t{limits_.small_size_bytes_max} + 1;
   const MutableByteView place = MutableByteView(bundle_).subspan(bundle_used_bytes_, room);
   const size_t size = TRY(content.read_at(0, place));

@@ -163,7 +163,8 @@ Status RecordSealer::check_metadata(ByteView record, const RecordEntry& entry, B
   grow(opened_, piece_table.size());
   const MutableByteView table = MutableByteView(opened_).first(piece_table.size());
   TRY_DO(keys.open("pieces", nonce,
-                   record.subspan(format::record_prefix_size_bytes, table.size() + crypto::aead_tag_size_bytes), table));
+                   record.subspan(format::record_prefix_size_bytes, table.size() + crypto::aead_tag_size_bytes),
+                   table));
   if (equal(table, piece_table)) return {};
   return Error(ErrorCode::corrupt, "its piece table is not what was sealed");
 }
