@@ -81,7 +81,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   TRY_DO(report);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   Output& output = context.output();
-  output.text(fmt::format("{} of point {}: {} entries, {} there already, {} written in {}, {} problems",
+  output.text(fmt::format("{} point {}: {} entries, {} there already, {} written in {}, {} problems",
                           request.dry_run ? "would restore" : "restored", short_name(wanted.point.id),
                           report->entry_count, report->kept_count, human_bytes(report->written_bytes),
                           human_duration(seconds), report->problems.size()));
