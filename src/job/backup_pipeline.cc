@@ -159,10 +159,10 @@ Status BackupPipeline::remove_range(ByteView from, ByteView to) {
 
 void BackupPipeline::work() {
   ContentStore store(session_, cutter_key_of(domain_), options_.limits, options_.chunking, options_.block_size_bytes,
-                     observer_.progress);
+                     observer_.progress, options_.stop);
   while (auto task = tasks_.pop()) {
     Batch& batch = *task->batch;
-    // Between the items of a scan, or after it, this is the only place that a stop request reaches.
+    // Between items; within one, the content store looks.
     if (options_.stop.stop_requested()) fail(Error(ErrorCode::cancelled, "the backup was stopped"));
     Status done = first_error();
     if (done) done = batch.range_size_bytes > 0 ? do_range(store, batch, task->range) : do_batch(store, batch);
@@ -190,6 +190,7 @@ Status BackupPipeline::do_range(ContentStore& store, Batch& batch, size_t range)
   auto extents = store.store_range(*step.item.content, begin, end, read_bytes);
   // The store's failure, not the item's?
   if (!extents) TRY_DO(session_.first_error());
+  if (!extents && extents.error().code() == ErrorCode::cancelled) return std::move(extents.error());
   const MutexLock lock(batch.mutex);
   batch.range_read_bytes += read_bytes;
   if (extents) {

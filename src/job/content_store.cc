@@ -32,7 +32,8 @@ bool is_items_own(const Error& error) {
 }  // namespace
 
 ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
-                           source::Chunking chunking, uint32_t block_size_bytes, Progress& progress)
+                           source::Chunking chunking, uint32_t block_size_bytes, Progress& progress,
+                           std::stop_token stop)
     : session_(session),
       worker_(session),
       limits_(limits),
@@ -41,7 +42,8 @@ ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutt
       cutter_(cutter_key, codec::CutterSizes::around(limits.chunk_size_bytes_mean)),
       huge_cutter_(cutter_key, codec::CutterSizes::around(size_t{limits.chunk_size_bytes_mean} * huge_chunk_factor)),
       cutter_in_use_(&cutter_),
-      progress_(progress) {
+      progress_(progress),
+      stop_(std::move(stop)) {
   window_.resize(window_size_bytes + huge_cutter_.sizes().max_bytes);
   bundle_.resize(limits.bundle_size_bytes + 2 * size_t{limits.small_size_bytes_max} + 2);
 }
@@ -153,6 +155,7 @@ Result<uint64_t> ContentStore::store_data(source::Content& content, uint64_t beg
   size_t held = 0;
   uint64_t offset = begin_bytes;
   for (;;) {
+    if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "the backup was stopped");
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(window_.size() - held, end_bytes - offset));
     const size_t size = TRY(content.read_at(offset, MutableByteView(window_).subspan(held, wanted)));
     offset += size;

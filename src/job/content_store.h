@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "codec/cutter.h"
@@ -35,9 +36,10 @@ struct ContentLimits {
 class ContentStore {
  public:
   ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
-               source::Chunking chunking, uint32_t block_size_bytes, Progress& progress);
+               source::Chunking chunking, uint32_t block_size_bytes, Progress& progress, std::stop_token stop);
 
-  // A whole item. An error means that the session is broken; whatever is wrong with the item is in the outcome.
+  // A whole item. An error means that the session is broken or that a stop was asked for; whatever is wrong with the
+  // item is in the outcome.
   Result<ContentOutcome> store(source::Content& content, uint64_t size_bytes, ByteView attributes);
   // A range of an item that was opened by the caller, for contents so large that several workers share one. Fewer
   // bytes than asked for if the content has shrunk.
@@ -65,6 +67,7 @@ class ContentStore {
   const codec::Cutter cutter_, huge_cutter_;
   const codec::Cutter* cutter_in_use_;
   Progress& progress_;
+  const std::stop_token stop_;
   Bytes window_;
   Bytes bundle_;  // Capacity: a bundle and one small file more.
   size_t bundle_used_bytes_ = 0;

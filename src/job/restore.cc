@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "format/file_attributes.h"
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
 #include "tree/tree.h"
@@ -62,7 +63,10 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
   Status drained = pipeline.finish();
   TRY_DO(walked);
   TRY_DO(drained);
-  if (!found) return Error(ErrorCode::not_found, "no such path in this recovery point");
+  if (!found) {
+    return Error(ErrorCode::not_found,
+                 TRY(format::key_to_path(request.beneath)) + ": no such path in this recovery point");
+  }
   // Beyond this point every content is in place; folders get their metadata, what is not in the point goes.
   RestoreReport report = pipeline.report();
   for (target::Problem& problem : TRY(target.finish())) {

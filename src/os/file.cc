@@ -3,6 +3,7 @@
 
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -143,6 +144,12 @@ Status set_direct(int fd, bool direct) {
     return errno_error(errno, "fcntl", name_of_fd(fd));
   }
   return {};
+}
+
+bool may_misreport_holes(int fd) {
+  constexpr decltype(statfs::f_type) zfs_magic = 0x2fc12fc1;
+  struct statfs status {};
+  return ::fstatfs(fd, &status) != 0 || status.f_type == zfs_magic;
 }
 
 Status sync_data(int fd) { return sync_with(fd, Mutation::sync, ::fdatasync); }

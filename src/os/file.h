@@ -43,6 +43,9 @@ Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes);
 // Whether most of the range is in the page cache, so that reading past the cache would be slower. False where the
 // kernel does not tell.
 bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes);
+// Whether lseek(2) may tell of a hole where data is still on its way to the disk. True on ZFS, whose versions before
+// 2.2.2 do (OpenZFS 15526), and where the file system cannot be asked.
+bool may_misreport_holes(int fd);
 // Turns O_DIRECT on or off. `invalid` where the file system has none.
 Status set_direct(int fd, bool direct);
 

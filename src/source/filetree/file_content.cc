@@ -12,7 +12,7 @@ namespace {
 // Up to here an extra look at the file when it is opened would cost more than reading it again now and then.
 constexpr uint64_t small_file_size_bytes_max = 1024 * 1024;
 
-// File systems have told of holes where data was still on its way to the disk (OpenZFS issue 15526): files
+// Where a file system may tell of holes that are data still on its way to the disk (OpenZFS issue 15526), files
 // changed within this time are read whole.
 constexpr int64_t holes_trusted_after_ns = 60'000'000'000;
 
@@ -81,7 +81,9 @@ Status FileContent::open() {
   const bool look = was_opened_ || !is_expectation_whole_ || expected_.size_bytes > small_file_size_bytes_max;
   was_opened_ = true;
   if (look) TRY_DO(expect_what_is_there());
-  has_holes_ = expected_.sparse && is_long_past(std::max(expected_.modified, expected_.changed), context_.clock.now());
+  const os::Timestamp newest = std::max(expected_.modified, expected_.changed);
+  has_holes_ =
+      expected_.sparse && (!os::may_misreport_holes(fd_.get()) || is_long_past(newest, context_.clock.now()));
   return {};
 }
 

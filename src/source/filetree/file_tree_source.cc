@@ -83,7 +83,7 @@ Result<std::unique_ptr<Source>> FileTreeSource::open(const FileTreeOptions& opti
 }
 
 Result<std::vector<std::string>> read_lines_of(const std::string& path) {
-  const Bytes bytes = TRY(os::read_file(path, lines_size_bytes_max));
+  const Bytes bytes = TRY(os::read_file(path == "-" ? "/dev/stdin" : path, lines_size_bytes_max));
   std::string_view rest = as_text(bytes);
   const char separator = rest.find('\0') != std::string_view::npos ? '\0' : '\n';
   std::vector<std::string> lines;

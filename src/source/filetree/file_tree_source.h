@@ -50,7 +50,7 @@ class FileTreeSource {
 };
 
 // The lines of an exclude file, or the paths of a --files-from file: separated by newlines, or by zero bytes if it
-// holds any.
+// holds any. "-" is standard input.
 Result<std::vector<std::string>> read_lines_of(const std::string& path);
 
 }  // namespace holdfast::source
