@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "job/backup.h"
+#include "job/restore.h"
+#include "job/testing.h"
+#include "source/testing.h"
+#include "store/fault_store.h"
+#include "target/testing.h"
+
+namespace holdfast::job {
+namespace {
+
+using source::testing::FakeFile;
+using source::testing::FakeSource;
+
+// FakeSource with its scan state where a real source keeps it: off the keys that a point keeps for skips.
+class StatefulSource : public FakeSource {
+ public:
+  Status scan(const source::ScanRequest& request, source::ScanSink& sink) override {
+    Shifted shifted(sink, *this);
+    std::optional<ShiftedState> previous;
+    if (request.previous != nullptr) previous.emplace(*request.previous);
+    source::ScanRequest inner = request;
+    inner.previous = previous ? &*previous : nullptr;
+    return FakeSource::scan(inner, shifted);
+  }
+  std::function<void(size_t)> before_put;  // Told how many were put before.
+
+ private:
+  static constexpr std::byte prefix{1};
+  static Bytes shift(ByteView key) {
+    Bytes shifted{prefix};
+    shifted.insert(shifted.end(), key.begin(), key.end());
+    return shifted;
+  }
+  class ShiftedState : public source::PreviousState {
+   public:
+    explicit ShiftedState(source::PreviousState& state) : state_(state) {}
+    Result<std::optional<Bytes>> get(ByteView key) override { return state_.get(shift(key)); }
+    Status for_range(ByteView from, ByteView to,
+                     const std::function<Status(ByteView key, ByteView value)>& visit) override {
+      const Bytes end = to.empty() ? Bytes{std::byte{2}} : shift(to);
+      return state_.for_range(shift(from), end,
+                              [&](ByteView key, ByteView value) { return visit(key.subspan(1), value); });
+    }
+
+   private:
+    source::PreviousState& state_;
+  };
+  class Shifted : public source::ScanSink {
+   public:
+    Shifted(source::ScanSink& sink, StatefulSource& source) : sink_(sink), source_(source) {}
+    Status put(source::Item item) override {
+      if (source_.before_put) source_.before_put(count_++);
+      return sink_.put(std::move(item));
+    }
+    Status remove(ByteView key) override { return sink_.remove(key); }
+    Status remove_range(ByteView from, ByteView to) override { return sink_.remove_range(from, to); }
+    Status unchanged(uint64_t count, uint64_t size_bytes) override { return sink_.unchanged(count, size_bytes); }
+    Status skip(source::Skip skip) override { return sink_.skip(std::move(skip)); }
+    Status put_state(ByteView key, ByteView value) override { return sink_.put_state(shift(key), value); }
+    Status remove_state_range(ByteView from, ByteView to) override {
+      return sink_.remove_state_range(shift(from), shift(to));
+    }
+
+   private:
+    source::ScanSink& sink_;
+    StatefulSource& source_;
+    size_t count_ = 0;
+  };
+};
+
+// What a restore must give: what can be read, by key.
+std::map<Bytes, Bytes> readable(const FakeSource& source) {
+  std::map<Bytes, Bytes> contents;
+  for (const auto& [key, file] : source.files) {
+    if (file.vanishes || file.is_unreadable || file.read_fails_at_bytes < file.content.size()) continue;
+    contents[key] = file.content;
+  }
+  return contents;
+}
+
+FakeFile random_file(crypto::SeededRng& rng, int64_t version) {
+  FakeFile file;
+  file.modified_seconds = 1'000'000'000 + version;
+  switch (rng.below(10)) {
+    case 0: break;  // Empty.
+    case 1: file.content = rng.bytes(rng.below(300'000)); break;
+    case 2: file.content = Bytes(rng.below(200'000), std::byte{0}); break;
+    case 3: file.content = Bytes(rng.below(100'000), std::byte{5}); break;
+    case 4: {  // Around the limits of small files and of chunks.
+      constexpr auto sizes = std::to_array<size_t>({4095, 4096, 4097, 8192, 12'287, 12'288, 12'289});
+      file.content = rng.bytes(sizes[rng.below(sizes.size())]);
+      break;
+    }
+    case 5: {  // A hole in the middle, data on both sides.
+      file.content = rng.bytes(20'000 + rng.below(100'000));
+      file.hole_begin_bytes = rng.below(10'000);
+      file.hole_end_bytes = file.hole_begin_bytes + rng.below(file.content.size() - file.hole_begin_bytes + 1);
+      std::fill(file.content.begin() + static_cast<ptrdiff_t>(file.hole_begin_bytes),
+                file.content.begin() + static_cast<ptrdiff_t>(file.hole_end_bytes), std::byte{0});
+      break;
+    }
+    default: file.content = rng.bytes(rng.below(3'000)); break;
+  }
+  return file;
+}
+
+void change(FakeSource& source, crypto::SeededRng& rng, int64_t version) {
+  for (size_t count = 0; count < 25; ++count) {
+    const Bytes key = *format::path_to_key("/d" + std::to_string(rng.below(4)) + "/f" + std::to_string(rng.below(60)));
+    switch (rng.below(8)) {
+      case 0: source.files.erase(key); break;
+      case 1:  // Only touched. Names of one file change together, or not at all.
+        if (source.files.contains(key) && source.files[key].identity == 0) source.files[key].modified_seconds += 1;
+        break;
+      case 2: {  // A second name.
+        FakeFile file = random_file(rng, version);
+        file.identity = 1'000 + rng.next() % 1'000'000;
+        source.files[key] = file;
+        source.files[*format::path_to_key("/links/l" + std::to_string(rng.below(20)))] = file;
+        break;
+      }
+      default: source.files[key] = random_file(rng, version); break;
+    }
+  }
+}
+
+class BackupRestoreTest : public ::testing::Test {
+ protected:
+  Result<BackupReport> backup(vault::Vault& vault, source::Source& source, bool full = false,
+                              std::stop_token stop = {}) {
+    BackupRequest request;
+    request.host = "host";
+    request.ignore_parent = full;
+    request.worker_count = 3;
+    request.stop = std::move(stop);
+    SilentObserver observer;
+    return run_backup(vault, source, request, observer);
+  }
+  Result<BackupReport> backup(source::Source& source, bool full = false) { return backup(*bed_.vault, source, full); }
+  // What a new process restores, onto what `state` holds.
+  static Result<RestoreReport> restore(vault::Vault& vault, const vault::PointInfo& point,
+                                       const std::shared_ptr<target::MemoryTargetState>& state) {
+    target::MemoryTarget target(state);
+    RestoreRequest request;
+    request.worker_count = 3;
+    SilentObserver observer;
+    return run_restore(vault, point, target, request, observer);
+  }
+  static std::map<Bytes, Bytes> contents(const std::shared_ptr<target::MemoryTargetState>& state) {
+    std::map<Bytes, Bytes> all;
+    const MutexLock lock(state->mutex);
+    for (const auto& [key, item] : state->items) {
+      EXPECT_TRUE(item.complete) << as_text(key);
+      all[key] = item.content;
+    }
+    return all;
+  }
+  void expect_restores(store::ObjectStore& store, const vault::PointInfo& point, const std::map<Bytes, Bytes>& expected) {
+    const auto vault = bed_.reopen(store);
+    const auto state = std::make_shared<target::MemoryTargetState>();
+    const auto report = restore(*vault, point, state);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_TRUE(report->problems.empty()) << report->problems.front().error.message();
+    EXPECT_EQ(source::testing::first_difference(contents(state), expected), "");
+  }
+
+  void forget_all_but(vault::Vault& vault, const ObjectId& kept) {
+    const auto points = vault.points();
+    ASSERT_TRUE(points);
+    std::vector<ObjectId> others;
+    for (const vault::PointInfo& point : *points) {
+      if (point.id != kept) others.push_back(point.id);
+    }
+    vault::DomainLog& log = (*vault.home())->log();
+    ASSERT_TRUE(log.append(format::LogKind::forget, format::encode(format::ForgetBody{others}), bed_.rng, bed_.clock,
+                           [] { return Status(); }));
+  }
+
+  testing::TestBed bed_{21};
+};
+
+TEST_F(BackupRestoreTest, any_history_restores_and_leaves_the_tree_of_a_fresh_backup) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(seed);
+    crypto::SeededRng rng(seed);
+    StatefulSource source;
+    source.root = "/run" + std::to_string(seed);
+    std::vector<std::pair<vault::PointInfo, std::map<Bytes, Bytes>>> points;
+    for (int64_t version = 0; version < 5; ++version) {
+      change(source, rng, version);
+      const auto report = backup(source);
+      ASSERT_TRUE(report) << report.error().message();
+      EXPECT_EQ(report->counts.skipped_count, 0u);
+      EXPECT_EQ(report->point.point.entry_count, source.files.size());
+      points.emplace_back(report->point, readable(source));
+      // Nothing changed: nothing is stored.
+      const auto again = backup(source);
+      ASSERT_TRUE(again);
+      EXPECT_EQ(again->point.point.stored_bytes, 0u);
+      EXPECT_EQ(again->counts.unchanged_count, source.files.size());
+      EXPECT_EQ(again->point.point.entries, report->point.point.entries);
+      const auto fresh = backup(source, true);
+      ASSERT_TRUE(fresh);
+      EXPECT_EQ(fresh->point.point.entries, report->point.point.entries);
+      EXPECT_EQ(fresh->point.point.stored_bytes, 0u);
+    }
+    for (const auto& [point, expected] : points) expect_restores(bed_.store, point, expected);
+  }
+}
+
+TEST_F(BackupRestoreTest, what_cannot_be_read_is_told_left_out_and_tried_again) {
+  crypto::SeededRng rng(3);
+  StatefulSource source;
+  for (int count = 0; count < 40; ++count) {
+    source.files[*format::path_to_key("/f" + std::to_string(count))] = random_file(rng, count);
+  }
+  const auto file = [&](std::string_view path) -> FakeFile& { return source.files[*format::path_to_key(path)]; };
+  file("/f1").is_unreadable = true;
+  file("/f2").vanishes = true;
+  file("/f3").content = rng.bytes(50'000);
+  file("/f3").read_fails_at_bytes = 30'000;
+  file("/f4").changes_while_read = 2;    // Settles at the third attempt.
+  file("/f4").content = rng.bytes(100);
+  file("/f5").changes_while_read = 100;  // Never settles: stored as seen last, and said so.
+  file("/f5").content = rng.bytes(20'000);
+  auto report = backup(source);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->counts.skipped_count, 3u);
+  expect_restores(bed_.store, report->point, readable(source));
+  file("/f1").is_unreadable = false;  // Nothing else about it changes.
+  file("/f2").vanishes = false;
+  file("/f3").read_fails_at_bytes = UINT64_MAX;
+  report = backup(source);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->counts.skipped_count, 1u);
+  std::map<Bytes, Bytes> expected = readable(source);
+  // A vanished file's state was kept; it comes back when it changes, as any new file would.
+  expected.erase(*format::path_to_key("/f2"));
+  const auto vault = bed_.reopen(bed_.store);
+  const auto state = std::make_shared<target::MemoryTargetState>();
+  ASSERT_TRUE(restore(*vault, report->point, state));
+  auto restored = contents(state);
+  restored.erase(*format::path_to_key("/f2"));
+  EXPECT_EQ(source::testing::first_difference(restored, expected), "");
+}
+
+// Windows of a restore are 4 MiB: contents, holes and zeros that end at, before and behind their borders.
+TEST_F(BackupRestoreTest, contents_and_holes_around_window_borders_come_back_onto_anything) {
+  constexpr size_t window = 4 << 20;
+  crypto::SeededRng rng(4);
+  StatefulSource source;
+  int number = 0;
+  const auto add = [&](size_t size, size_t hole_begin, size_t hole_end) {
+    FakeFile file;
+    file.content = rng.bytes(size);
+    file.hole_begin_bytes = hole_begin;
+    file.hole_end_bytes = std::min(hole_end, size);
+    std::fill(file.content.begin() + static_cast<ptrdiff_t>(hole_begin),
+              file.content.begin() + static_cast<ptrdiff_t>(file.hole_end_bytes), std::byte{0});
+    source.files[*format::path_to_key("/w" + std::to_string(number++))] = std::move(file);
+  };
+  for (const size_t size : {window - 1, window, window + 1, 2 * window, 2 * window + 4096}) add(size, 0, 0);
+  add(3 * window, 100, window);
+  add(3 * window, 100, 2 * window);
+  add(3 * window, window - 1, 2 * window + 1);
+  add(3 * window, window, 3 * window);
+  add(3 * window + 5, window + 7, 3 * window + 5);
+  add(2 * window, 0, 2 * window);
+  add(window + 10, 0, window + 10);
+  const auto report = backup(source);
+  ASSERT_TRUE(report) << report.error().message();
+  expect_restores(bed_.store, report->point, readable(source));
+
+  // Onto what is nearly right: only what differs is written.
+  const auto state = std::make_shared<target::MemoryTargetState>();
+  state->keeps_equal = false;
+  ASSERT_TRUE(restore(*bed_.vault, report->point, state));
+  {
+    const MutexLock lock(state->mutex);
+    for (auto& [key, item] : state->items) item.content[item.content.size() / 2] ^= std::byte{1};
+    state->items.begin()->second.content.resize(10);
+    state->written_size_bytes = 0;
+  }
+  ASSERT_TRUE(restore(*bed_.vault, report->point, state));
+  EXPECT_EQ(source::testing::first_difference(contents(state), readable(source)), "");
+}
+
+TEST_F(BackupRestoreTest, stopping_anywhere_hangs_nobody_and_keeps_what_was_stored) {
+  crypto::SeededRng rng(5);
+  StatefulSource source;
+  change(source, rng, 0);
+  ASSERT_TRUE(backup(source));
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    for (size_t count = 0; count < 6; ++count) change(source, rng, static_cast<int64_t>(seed) + 1);
+    std::stop_source stop;
+    const size_t at = rng.below(60);
+    source.before_put = [&](size_t count) {
+      if (count == at) stop.request_stop();
+    };
+    const auto vault = bed_.reopen(bed_.store);
+    const auto report = backup(*vault, source, false, stop.get_token());
+    if (!report) {
+      EXPECT_EQ(report.error().code(), ErrorCode::cancelled) << report.error().message();
+    }
+    source.before_put = {};
+    const auto next = backup(*bed_.reopen(bed_.store), source);
+    ASSERT_TRUE(next) << next.error().message();
+    expect_restores(bed_.store, next->point, readable(source));
+  }
+  EXPECT_EQ(source.freeze_count, source.thaw_count);
+}
+
+// The process dies at its nth write: afterwards nothing is done any more, as in a process that is gone. The write
+// itself did not happen, or happened and nobody was told.
+TEST_F(BackupRestoreTest, dying_at_any_write_costs_no_older_point_and_nothing_of_the_next) {
+  crypto::SeededRng rng(6);
+  StatefulSource source;
+  change(source, rng, 0);
+  const auto first = backup(source);
+  ASSERT_TRUE(first);
+  const std::map<Bytes, Bytes> first_contents = readable(source);
+  int died = 0;
+  for (const bool late : {false, true}) {
+    for (uint64_t nth = 1; nth < 200; ++nth) {
+      SCOPED_TRACE(::testing::Message() << "write " << nth << (late ? ", done" : ", not done"));
+      change(source, rng, static_cast<int64_t>(nth));
+      store::FaultPlan plan;
+      if (late) {
+        plan.rules.push_back({.operation = store::Operation::create, .first = nth, .last = nth,
+                              .fault = store::Fault::fail_late});
+      }
+      plan.rules.push_back({.operation = store::Operation::create, .first = nth, .last = UINT64_MAX});
+      store::FaultStore dying(bed_.store.share(), plan);
+      std::optional<Result<BackupReport>> report;
+      {
+        const auto vault = bed_.reopen(dying);
+        report.emplace(backup(*vault, source));
+      }
+      // A new process.
+      const auto vault = bed_.reopen(bed_.store);
+      const auto points = vault->points();
+      ASSERT_TRUE(points) << points.error().message();
+      EXPECT_TRUE(vault->alarms().empty());
+      if (*report) {  // It needs fewer writes than that.
+        forget_all_but(*vault, first->point.id);
+        break;
+      }
+      ++died;
+      expect_restores(bed_.store, points->front(), first_contents);
+      expect_restores(bed_.store, points->back(), points->size() == 1 ? first_contents : readable(source));
+      ASSERT_LE(points->size(), 2u);
+      const auto next = backup(*vault, source);
+      ASSERT_TRUE(next) << next.error().message();
+      expect_restores(bed_.store, next->point, readable(source));
+      forget_all_but(*vault, first->point.id);
+    }
+  }
+  EXPECT_GE(died, 8);
+}
+
+TEST_F(BackupRestoreTest, a_store_that_fails_is_not_taken_for_unreadable_files) {
+  crypto::SeededRng rng(7);
+  StatefulSource source;
+  for (int count = 0; count < 300; ++count) {
+    FakeFile file;
+    file.content = rng.bytes(20'000);
+    source.files[*format::path_to_key("/f" + std::to_string(count))] = std::move(file);
+  }
+  store::FaultPlan plan;
+  plan.rules.push_back({.operation = store::Operation::create, .first = 3, .last = UINT64_MAX});
+  store::FaultStore failing(bed_.store.share(), plan);
+  struct Counting : SilentObserver {
+    void skipped(const std::string&, const Error&) override { ++count; }
+    int count = 0;
+  } observer;
+  BackupRequest request;
+  request.host = "host";
+  request.worker_count = 3;
+  const auto vault = bed_.reopen(failing);
+  const auto report = run_backup(*vault, source, request, observer);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::io);
+  EXPECT_EQ(observer.count, 0);
+  EXPECT_EQ(source.freeze_count, source.thaw_count);
+}
+
+}  // namespace
+}  // namespace holdfast::job
