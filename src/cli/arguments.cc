@@ -27,6 +27,22 @@ Result<std::optional<uint64_t>> Arguments::number(std::string_view option) const
   return std::optional(value);
 }
 
+Result<std::optional<uint64_t>> Arguments::size(std::string_view option) const {
+  const auto text = get(option);
+  if (!text) return std::optional<uint64_t>();
+  constexpr std::string_view units = "KMGT";
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  const std::string_view unit(end, static_cast<size_t>(text->data() + text->size() - end));
+  const size_t place = unit.empty() ? 0 : units.find(static_cast<char>(unit[0] & ~32));
+  const size_t shift = unit.empty() ? 0 : 10 * (place + 1);
+  if (error != std::errc() || unit.size() > 1 || place == std::string_view::npos || value > (UINT64_MAX >> shift)) {
+    return Error(ErrorCode::invalid, "--" + std::string(option) + ": '" + *text + "' is not a size")
+        .with_hint("Give bytes, or a number followed by K, M, G or T.");
+  }
+  return std::optional(value << shift);
+}
+
 Exit exit_code_of(const Error& error) {
   switch (error.code()) {
     case ErrorCode::busy: return Exit::busy;

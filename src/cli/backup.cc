@@ -42,22 +42,6 @@ constexpr Option options[] = {
     {"after", 0, "COMMAND", "Run this when done; HOLDFAST_EXIT_CODE and HOLDFAST_POINT tell it how it went"},
 };
 
-Result<uint64_t> parse_size(const std::string& text) {
-  size_t used = 0;
-  uint64_t value = 0;
-  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < (uint64_t{1} << 50)) {
-    value = value * 10 + static_cast<uint64_t>(text[used++] - '0');
-  }
-  const std::string unit = text.substr(used);
-  constexpr std::string_view units = "KMGT";
-  const size_t place = unit.empty() ? std::string_view::npos : units.find(static_cast<char>(unit[0] & ~32));
-  if (used == 0 || unit.size() > 1 || (unit.size() == 1 && place == std::string_view::npos)) {
-    return Error(ErrorCode::invalid, "'" + text + "' is not a size")
-        .with_hint("Give bytes, or a number followed by K, M, G or T.");
-  }
-  return unit.empty() ? value : value << (10 * (place + 1));
-}
-
 Result<SourceRequest> source_request(Context& context, const Arguments& arguments) {
   SourceRequest request;
   request.paths = arguments.positionals();
@@ -80,7 +64,7 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   request.force = arguments.has("force");
   request.types_left_out = arguments.all("exclude-type");
   request.change_detection = arguments.get("change-detection").value_or("");
-  if (const auto size = arguments.get("exclude-larger-than")) request.size_bytes_max = TRY(parse_size(*size));
+  request.size_bytes_max = TRY(arguments.size("exclude-larger-than")).value_or(UINT64_MAX);
   return request;
 }
 

@@ -33,6 +33,8 @@ class Arguments {
   const std::vector<std::string>& positionals() const { return positionals_; }
   // A whole number; `invalid` naming the option otherwise.
   Result<std::optional<uint64_t>> number(std::string_view option) const;
+  // Bytes: a whole number, perhaps followed by K, M, G or T.
+  Result<std::optional<uint64_t>> size(std::string_view option) const;
 
   void add(std::string option, std::string value) { values_[std::move(option)].push_back(std::move(value)); }
   void add_positional(std::string value) { positionals_.push_back(std::move(value)); }
@@ -57,6 +59,8 @@ struct Command {
   std::span<const Option> options;
   size_t positionals_min = 0;
   size_t positionals_max = 0;
+  // What options ask of each other; a failure is a mistake of usage.
+  Status (*check)(const Arguments& arguments) = nullptr;
   Result<Exit> (*run)(Context& context, const Arguments& arguments);
 };
 

@@ -22,8 +22,27 @@ std::span<const Option> common_options() {
 
 std::span<const Command> command_table() {
   static const std::array commands{
-      vault_create_command(), vault_info_command(), backup_command(), restore_command(), points_command(),
-      ls_command(), find_command(), cat_command(), diff_command(),
+      vault_create_command(),
+      vault_info_command(),
+      vault_stats_command(),
+      key_list_command(),
+      key_add_command(),
+      key_remove_command(),
+      key_rotate_command(),
+      key_agent_command(),
+      backup_command(),
+      restore_command(),
+      points_command(),
+      show_command(),
+      tag_command(),
+      ls_command(),
+      find_command(),
+      cat_command(),
+      diff_command(),
+      copy_command(),
+      forget_command(),
+      collect_command(),
+      verify_command(),
       version_command(),
   };
   return commands;

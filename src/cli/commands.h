@@ -10,13 +10,25 @@ namespace holdfast::cli {
 
 Command vault_create_command();
 Command vault_info_command();
+Command vault_stats_command();
+Command key_list_command();
+Command key_add_command();
+Command key_remove_command();
+Command key_rotate_command();
+Command key_agent_command();
 Command backup_command();
 Command restore_command();
 Command points_command();
+Command show_command();
+Command tag_command();
 Command ls_command();
 Command find_command();
 Command cat_command();
 Command diff_command();
+Command copy_command();
+Command forget_command();
+Command collect_command();
+Command verify_command();
 Command version_command();
 
 }  // namespace holdfast::cli

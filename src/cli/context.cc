@@ -14,7 +14,9 @@ constexpr uint64_t secret_size_bytes_max = 64 * 1024;
 constexpr mode_t private_mode = 0600;
 
 std::string environment_name(std::string_view prefix, std::string_view name) {
-  return (prefix.empty() ? "HOLDFAST_" : "HOLDFAST_FROM_") + std::string(name);
+  if (prefix == "from-") return "HOLDFAST_FROM_" + std::string(name);
+  if (prefix == "new-") return "HOLDFAST_NEW_" + std::string(name);
+  return "HOLDFAST_" + std::string(name);
 }
 
 // What a file or command prints, without the newline at its end.
@@ -94,7 +96,8 @@ Result<vault::Passphrase> Context::new_passphrase(std::string_view prefix) {
   auto typed = os::prompt_secret("New passphrase: ");
   if (!typed && typed.error().code() == ErrorCode::unsupported) {
     return Error(ErrorCode::invalid, "no passphrase given and no terminal to ask on")
-        .with_hint("Set HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE or HOLDFAST_PASSWORD_COMMAND.");
+        .with_hint("Set " + environment_name(prefix, "PASSWORD") + ", " + environment_name(prefix, "PASSWORD_FILE") +
+                   " or " + environment_name(prefix, "PASSWORD_COMMAND") + ".");
   }
   TRY_DO(typed);
   const std::string again = TRY(os::prompt_secret("The same again: "));
@@ -173,6 +176,8 @@ Status Context::lock_store(store::LockMode mode) {
   lock_ = std::move(*lock);
   return {};
 }
+
+void Context::keys_changed() { main_->vault->set_pins(main_->vault->keyring().pins()); }
 
 void Context::keep_local_state() {
   for (const auto& opened : opened_) {

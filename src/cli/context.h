@@ -32,17 +32,21 @@ class Context {
   Result<vault::Vault*> open_vault();
   // Another vault, for `copy`: options --from-…, environment HOLDFAST_FROM_….
   Result<vault::Vault*> open_other_vault(const std::string& url);
+  // Takes over what has become of the vault's keys.
+  void keys_changed();
   // Stores what was learnt of the vaults opened. Called at the end of every run; a failure is a warning.
   void keep_local_state();
 
   // The credential for a vault: --password-file, --password-command, --key-file, or the environment's twins; else a
   // prompt. `prefix` is "" or "from-".
   Result<vault::Credential> credential(std::string_view prefix);
-  // A new passphrase, asked for twice at a prompt.
+  // A new passphrase, taken from the like places or asked for twice at a prompt. `prefix` is "" for a new vault's first
+  // one, "new-" for one more.
   Result<vault::Passphrase> new_passphrase(std::string_view prefix);
 
   // Holds the store's shared lock while the vault is used for writing, or its exclusive one for collection.
   Status lock_store(store::LockMode mode);
+  void unlock_store() { lock_.reset(); }
 
   struct OpenedVault;
   // For `vault create`.

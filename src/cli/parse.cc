@@ -66,7 +66,8 @@ std::vector<std::string> command_first(const std::vector<std::string>& words) {
   }
   rest.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
   const auto [command, taken] = find_command(rest);
-  rest.insert(rest.begin() + static_cast<std::ptrdiff_t>(taken), leading.begin(), leading.end());
+  const size_t words_before = command != nullptr ? taken : std::min<size_t>(rest.size(), 1);
+  rest.insert(rest.begin() + static_cast<std::ptrdiff_t>(words_before), leading.begin(), leading.end());
   return rest;
 }
 

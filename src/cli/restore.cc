@@ -59,10 +59,12 @@ Result<TargetRequest> target_request(const Arguments& arguments, const Bytes& be
   return request;
 }
 
+Status check(const Arguments& arguments) {
+  if (arguments.has("to")) return {};
+  return Error(ErrorCode::invalid, "no place to restore to").with_hint("Give --to DIR; --to / restores in place.");
+}
+
 Result<Exit> run(Context& context, const Arguments& arguments) {
-  if (!arguments.has("to")) {
-    return Error(ErrorCode::invalid, "no place to restore to").with_hint("Give --to DIR; --to / restores in place.");
-  }
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
   vault::Vault& vault = *TRY(context.open_vault());
@@ -111,6 +113,7 @@ Command restore_command() {
           .options = options,
           .positionals_min = 1,
           .positionals_max = 1,
+          .check = check,
           .run = run};
 }
 

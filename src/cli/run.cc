@@ -51,6 +51,12 @@ int run(Services& services, int argument_count, char** arguments) {
     output.error(read.error(), static_cast<int>(Exit::usage));
     return static_cast<int>(Exit::usage);
   }
+  if (line.command->check != nullptr) {
+    if (const Status sound = line.command->check(line.arguments); !sound) {
+      output.error(sound.error(), static_cast<int>(Exit::usage));
+      return static_cast<int>(Exit::usage);
+    }
+  }
   auto signals = os::StopOnSignals::install();
   if (!signals) return report(output, signals.error());
   return run_command(services, *line.command, line.arguments, signals->token());

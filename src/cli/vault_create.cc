@@ -5,8 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/key_options.h"
 #include "os/environment.h"
-#include "os/file.h"
 
 namespace holdfast::cli {
 
@@ -23,13 +23,8 @@ constexpr Option options[] = {
 Result<vault::CreateOptions> create_options(Context& context, const Arguments& arguments) {
   vault::CreateOptions create;
   create.author_name = os::host_name();
-  create.kdf.memory_kib = static_cast<uint32_t>(TRY(arguments.number("kdf-memory")).value_or(64) * 1024);
-  create.kdf.iterations = static_cast<uint32_t>(TRY(arguments.number("kdf-iterations")).value_or(3));
-  if (const auto recipient = arguments.get("recipient")) {
-    const auto bytes = from_hex(*recipient);
-    if (!bytes || bytes->size() != 32) return Error(ErrorCode::invalid, "--recipient: not 64 hex digits");
-    create.recipient = crypto::PublicKey32::from(*bytes);
-  }
+  create.kdf = TRY(kdf_of(arguments));
+  if (arguments.has("recipient")) create.recipient = TRY(public_key_of(arguments, "recipient"));
   if (!arguments.has("key-file-out")) {
     create.first_slot = vault::Credential(TRY(context.new_passphrase("")));
   }
@@ -39,6 +34,7 @@ Result<vault::CreateOptions> create_options(Context& context, const Arguments& a
 Result<Exit> run(Context& context, const Arguments& arguments) {
   const std::string url = arguments.positionals().empty() ? TRY(context.vault_url()) : arguments.positionals().front();
   vault::CreateOptions create = TRY(create_options(context, arguments));
+  if (const auto path = arguments.get("key-file-out")) TRY_DO(expect_no_file(*path).during("key file"));
   auto store = TRY(context.open_store(url, StoreUse::create));
   Services& services = context.services();
   auto created = vault::Keyring::create(*store, std::move(create), services.rng(), services.clock());
@@ -47,8 +43,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   }
   TRY_DO(created);
   if (created->key_file) {
-    TRY_DO(os::write_durably(*arguments.get("key-file-out"), created->key_file->view(), 0600, os::Existing::keep)
-               .during("key file"));
+    TRY_DO(write_secret_file(*arguments.get("key-file-out"), *created->key_file).during("key file"));
   }
   const VaultId id = created->keyring.vault_id();
   std::optional<std::string> recovery_key;

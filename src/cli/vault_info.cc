@@ -5,19 +5,11 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/key_options.h"
 
 namespace holdfast::cli {
 
 namespace {
-
-std::string_view role_name(vault::Role role) {
-  switch (role) {
-    case vault::Role::agent: return "agent";
-    case vault::Role::collector: return "collector";
-    case vault::Role::owner: return "owner";
-  }
-  return "unknown";
-}
 
 Result<Exit> run(Context& context, const Arguments&) {
   vault::Vault& vault = *TRY(context.open_vault());

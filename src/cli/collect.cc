@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/collect.h"
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <fmt/format.h>
+
+#include "cli/collect_run.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/display_text.h"
+#include "cli/point_text.h"
+
+namespace holdfast::cli {
+
+namespace {
+
+constexpr Option options[] = {
+    {"dry-run", 'n', "", "Find out what could be freed and change nothing"},
+    {"max-unused", 0, "PERCENT", "Leave so much unused room in packs that are partly in use (5)"},
+    {"max-repack", 0, "BYTES", "Move no more than this in one run; K, M, G and T are understood"},
+    {"accept-alarms", 0, "", "Collect even where the log has alarms that you have looked into"},
+};
+
+Result<double> max_unused_of(const Arguments& arguments) {
+  std::string text = arguments.get("max-unused").value_or("5");
+  if (text.ends_with('%')) text.pop_back();
+  double percent = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
+  if (error != std::errc() || end != text.data() + text.size() || !(percent >= 0 && percent <= 100)) {
+    return Error(ErrorCode::invalid, "--max-unused: '" + text + "' is not between 0 and 100 percent");
+  }
+  return percent;
+}
+
+Result<job::CollectRequest> collect_request(const Arguments& arguments) {
+  job::CollectRequest request;
+  request.dry_run = arguments.has("dry-run");
+  request.max_unused_percent = TRY(max_unused_of(arguments));
+  request.max_repack_bytes = TRY(arguments.size("max-repack")).value_or(UINT64_MAX);
+  request.accept_alarms = arguments.has("accept-alarms");
+  return request;
+}
+
+Status check(const Arguments& arguments) {
+  TRY_DO(collect_request(arguments));
+  return {};
+}
+
+void tell_refused(Output& output, const job::RefusedDomain& refused) {
+  const std::string id = refused.point ? to_hex(*refused.point) : "";
+  boost::json::object object{{"type", "refused"},
+                             {"domain", refused.domain},
+                             {"code", to_string(refused.error.code())},
+                             {"message", refused.error.message()}};
+  if (!id.empty()) object["point"] = id;
+  output.object(object);
+  if (output.json()) return;
+  output.line(fmt::format("domain {} was left as it is{}: {}", refused.domain, id.empty() ? "" : ", for point " + id,
+                          display_message(refused.error.message())));
+  if (!refused.error.hint().empty()) output.line("HINT: " + refused.error.hint());
+}
+
+void tell_summary(Output& output, const job::CollectReport& report, bool dry_run, double seconds) {
+  const uint64_t gone = report.removed_bytes + report.repacked_bytes;
+  const uint64_t freed = gone > report.written_bytes ? gone - report.written_bytes : 0;
+  output.text(fmt::format("{} {} of {}: {} packs removed, {} packs written again as {}",
+                          dry_run ? "would free" : "freed", human_bytes(freed), human_bytes(report.bytes_before),
+                          report.removed_packs, report.repacked_packs, report.written_packs));
+  output.text(fmt::format("{} index segments, {} before; {} unused left in packs; {} sessions of the dead ended; in {}",
+                          report.segments_after, report.segments_before, human_bytes(report.unused_bytes_left),
+                          report.fenced_sessions, human_duration(seconds)));
+  output.object({{"type", "summary"},
+                 {"dry_run", dry_run},
+                 {"packs_before", report.packs_before},
+                 {"bytes_before", report.bytes_before},
+                 {"bytes_freed", freed},
+                 {"packs_removed", report.removed_packs},
+                 {"bytes_removed", report.removed_bytes},
+                 {"packs_repacked", report.repacked_packs},
+                 {"bytes_repacked", report.repacked_bytes},
+                 {"bytes_moved", report.moved_bytes},
+                 {"packs_written", report.written_packs},
+                 {"bytes_written", report.written_bytes},
+                 {"bytes_unused_left", report.unused_bytes_left},
+                 {"segments_before", report.segments_before},
+                 {"segments_after", report.segments_after},
+                 {"sessions_fenced", report.fenced_sessions},
+                 {"domains_refused", report.refused.size()},
+                 {"seconds", seconds}});
+}
+
+Result<Exit> run(Context& context, const Arguments& arguments) {
+  return collect(context, TRY(collect_request(arguments)));
+}
+
+}  // namespace
+
+Result<Exit> collect(Context& context, job::CollectRequest request) {
+  Clock& clock = context.services().clock();
+  const auto begun = clock.monotonic();
+  request.stop = context.stop();
+  vault::Vault& vault = *TRY(context.open_vault());
+  ProgressDisplay display(context.output(), clock, "collecting");
+  const auto report = job::run_collect(vault, request, display);
+  display.stop();
+  TRY_DO(report);
+  for (const job::RefusedDomain& refused : report->refused) tell_refused(context.output(), refused);
+  tell_summary(context.output(), *report, request.dry_run,
+               std::chrono::duration<double>(clock.monotonic() - begun).count());
+  return report->refused.empty() ? Exit::done : Exit::damage;
+}
+
+Command collect_command() {
+  return {.name = "collect",
+          .positionals = "",
+          .summary = "Free the room that no recovery point needs",
+          .description = "Has the vault to itself meanwhile (exit code 11 if a backup is running). A domain in which "
+                         "something cannot be read is left as it is (exit code 20).",
+          .options = options,
+          .positionals_min = 0,
+          .positionals_max = 0,
+          .check = check,
+          .run = run};
+}
+
+}  // namespace holdfast::cli
