@@ -131,11 +131,12 @@ ProgressDisplay::ProgressDisplay(Output& output, Clock& clock, std::string verb)
     : output_(output), clock_(clock), verb_(std::move(verb)) {
   if (!output_.shows_status() && !output_.json()) return;
   ticker_ = std::make_unique<Ticker>();
-  ticker_->thread = std::jthread([this](std::stop_token stop) {
+  // stop() empties ticker_ before the thread has ended, so the thread has a reference of its own.
+  ticker_->thread = std::jthread([this, &ticker = *ticker_](std::stop_token stop) {
     const auto begun = clock_.monotonic();
     for (uint64_t count = 1;; ++count) {
-      std::unique_lock lock(ticker_->mutex);
-      if (ticker_->wake.wait_for(lock, stop, tick, [&] { return stop.stop_requested(); })) return;
+      std::unique_lock lock(ticker.mutex);
+      if (ticker.wake.wait_for(lock, stop, tick, [&] { return stop.stop_requested(); })) return;
       const double seconds = std::chrono::duration<double>(clock_.monotonic() - begun).count();
       const uint64_t bytes = progress.bytes_done, entries = progress.entries_done;
       const uint64_t expected = progress.bytes_expected;
