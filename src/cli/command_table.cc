@@ -39,6 +39,7 @@ std::span<const Command> command_table() {
       find_command(),
       cat_command(),
       diff_command(),
+      mount_command(),
       copy_command(),
       forget_command(),
       collect_command(),

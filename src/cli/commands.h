@@ -25,6 +25,7 @@ Command ls_command();
 Command find_command();
 Command cat_command();
 Command diff_command();
+Command mount_command();
 Command copy_command();
 Command forget_command();
 Command collect_command();

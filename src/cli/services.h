@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "source/source.h"
 #include "store/object_store.h"
 #include "target/target.h"
+#include "vault/vault.h"
 
 // What commands need of the leaves, in words of the command line: wiring/ fulfils it, so that no command names a store,
 // source or target.
@@ -49,6 +51,15 @@ struct TargetRequest {
   std::vector<std::string> deny;
 };
 
+// Points to be shown as a file system, oldest first, until unmounted or stopped.
+struct PointsMount {
+  std::string directory;
+  std::vector<vault::PointInfo> points;
+  bool allow_other = false;
+  std::stop_token stop;
+  std::function<void()> mounted;             // Called once it can be used.
+};
+
 // Bytes a second; 0: no limit.
 struct StoreLimits {
   uint64_t upload_bytes_per_second = 0;
@@ -69,6 +80,8 @@ class Services {
   // Matches keys against lines in gitignore's syntax; for --include and --exclude of restores, find and ls.
   virtual Result<std::function<bool(ByteView key, bool is_directory)>> make_matcher(
       const std::vector<std::string>& patterns) = 0;
+  // Returns when it is over.
+  virtual Status mount_points(vault::Vault& vault, const PointsMount& request) = 0;
 };
 
 }  // namespace holdfast::cli

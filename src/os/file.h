@@ -79,6 +79,13 @@ struct FileStat {
   FileKind kind = FileKind::other;
   uint64_t size_bytes = 0;
 };
+struct FileSystemSpace {
+  uint64_t size_bytes = 0;
+  uint64_t free_size_bytes = 0;  // For us: without what is kept for root.
+};
+// Of the file system that holds `path`. Asks it anew each time: nothing of the answer is cached by the kernel.
+Result<FileSystemSpace> file_system_space(PathArg path);
+
 // Does not follow symlinks.
 Result<FileStat> stat_at(int dir_fd, PathArg path);
 Result<FileStat> stat_fd(int fd);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -136,6 +137,13 @@ Status make_directories(const std::string& path, mode_t mode) {
     TRY_DO(sync_directory_at(at_cwd, parent_of(stripped)));
   }
   return {};
+}
+
+Result<FileSystemSpace> file_system_space(PathArg path) {
+  struct statvfs info{};
+  if (::statvfs(path.c_str(), &info) != 0) return errno_error(errno, "statvfs", path.c_str());
+  return FileSystemSpace{.size_bytes = uint64_t{info.f_blocks} * info.f_frsize,
+                         .free_size_bytes = uint64_t{info.f_bavail} * info.f_frsize};
 }
 
 Result<FileStat> stat_at(int dir_fd, PathArg path) {

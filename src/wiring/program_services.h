@@ -18,6 +18,7 @@ class ProgramServices : public cli::Services {
   Result<std::unique_ptr<target::Target>> open_target(const cli::TargetRequest& request) override;
   Result<std::vector<std::string>> read_lines(const std::string& path) override;
   Result<std::function<bool(ByteView, bool)>> make_matcher(const std::vector<std::string>& patterns) override;
+  Status mount_points(vault::Vault& vault, const cli::PointsMount& request) override;
 
  private:
   os::RealClock clock_;
