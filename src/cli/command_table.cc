@@ -44,6 +44,8 @@ std::span<const Command> command_table() {
       forget_command(),
       collect_command(),
       verify_command(),
+      completion_command(),
+      man_command(),
       version_command(),
   };
   return commands;

@@ -30,6 +30,8 @@ Command copy_command();
 Command forget_command();
 Command collect_command();
 Command verify_command();
+Command completion_command();
+Command man_command();
 Command version_command();
 
 }  // namespace holdfast::cli
