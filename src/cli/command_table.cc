@@ -40,6 +40,7 @@ std::span<const Command> command_table() {
       cat_command(),
       diff_command(),
       mount_command(),
+      export_command(),
       copy_command(),
       forget_command(),
       collect_command(),

@@ -26,6 +26,7 @@ Command find_command();
 Command cat_command();
 Command diff_command();
 Command mount_command();
+Command export_command();
 Command copy_command();
 Command forget_command();
 Command collect_command();

@@ -67,6 +67,7 @@ Context::Context(Services& services, Output& output, const Arguments& arguments,
 Context::~Context() = default;
 
 Result<std::string> Context::vault_url() const {
+  if (const auto file = arguments_.get("from-export")) return *file;
   if (const auto given = arguments_.get("vault")) return *given;
   if (const auto variable = os::environment_variable("HOLDFAST_VAULT")) return *variable;
   return Error(ErrorCode::invalid, "no vault named")

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Option options[] = {
     {"to", 't', "DIR", "Restore beneath this folder"},
+    {"from-export", 0, "FILE", "Restore from what 'export --archive' wrote; a path alone then means 'latest:PATH'"},
     {"host", 'H', "HOST", "'latest' among points of this host"},
     {"path", 0, "PATH", "'latest' among points with all these roots", true},
     {"tag", 0, "TAG", "'latest' among points with all these tags", true},
@@ -68,7 +69,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
   vault::Vault& vault = *TRY(context.open_vault());
-  const PointAndKey wanted = TRY(find_point_and_key(vault, arguments.positionals().front(), filter_of(arguments)));
+  std::string point = arguments.positionals().front();
+  if (arguments.has("from-export") && point.starts_with('/')) point = "latest:" + point;
+  const PointAndKey wanted = TRY(find_point_and_key(vault, point, filter_of(arguments)));
   job::RestoreRequest request;
   request.beneath = wanted.key;
   request.wanted = TRY(make_filter(context, arguments));

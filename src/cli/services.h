@@ -60,6 +60,12 @@ struct PointsMount {
   std::function<void()> mounted;             // Called once it can be used.
 };
 
+// A store in one new file, which has its name once finish() was called.
+struct ArchiveFile {
+  std::unique_ptr<store::ObjectStore> store;
+  std::function<Status()> finish;
+};
+
 // Bytes a second; 0: no limit.
 struct StoreLimits {
   uint64_t upload_bytes_per_second = 0;
@@ -73,6 +79,8 @@ class Services {
   virtual Rng& rng() = 0;
   virtual Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, StoreUse use,
                                                                  const StoreLimits& limits) = 0;
+  // `conflict` if the file exists. To read one, open_store() takes its path.
+  virtual Result<ArchiveFile> create_archive(const std::string& path) = 0;
   virtual Result<std::unique_ptr<source::Source>> open_source(const SourceRequest& request) = 0;
   virtual Result<std::unique_ptr<target::Target>> open_target(const TargetRequest& request) = 0;
   // Lines of an exclude or --files-from file.

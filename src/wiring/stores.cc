@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "os/file.h"
+#include "store/archive/archive_store.h"
 #include "store/posix/posix_store.h"
 #include "store/throttle_store.h"
 #include "wiring/program_services.h"
@@ -17,6 +19,10 @@ struct StoreFactory {
 
 Result<StorePointer> open_folder(const std::string& path, cli::StoreUse use) {
   if (path.empty()) return Error(ErrorCode::invalid, "the vault's path is empty");
+  const auto found = os::stat_at(os::at_cwd, path);
+  if (use == cli::StoreUse::open && found && found->kind == os::FileKind::file) {
+    return StorePointer(TRY(store::ArchiveStore::open(path)));
+  }
   auto opened = use == cli::StoreUse::create ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
   TRY_DO(opened);
   return StorePointer(std::move(*opened));
@@ -44,6 +50,12 @@ Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::St
   }
   return Error(ErrorCode::invalid, "vault '" + url + "': unknown kind of store")
       .with_hint("Give the path of a folder.");
+}
+
+Result<cli::ArchiveFile> ProgramServices::create_archive(const std::string& path) {
+  auto made = TRY(store::ArchiveStore::create_file(path));
+  store::ArchiveStore* const archive = made.get();
+  return cli::ArchiveFile{.store = std::move(made), .finish = [archive] { return archive->finish(); }};
 }
 
 }  // namespace holdfast::wiring
