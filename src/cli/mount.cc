@@ -49,7 +49,8 @@ Command mount_command() {
           .description =
               "Every point is a folder in DIR, named by its local time and the beginning of its id, and holds full "
               "paths; DIR/latest leads to the newest, DIR/by-host and DIR/by-tag to those of a host or tag. Points "
-              "made later are not shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted or at "
+              "made later are not shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted "
+              "or at "
               "Ctrl-C.",
           .options = options,
           .positionals_min = 1,

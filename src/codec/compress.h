@@ -10,7 +10,7 @@
 // them (ids, lengths) says and proves more.
 namespace holdfast::codec {
 
-// What a user asks for. docs/performance.md has the measurements behind the levels.
+// What a user asks for. The levels were chosen by measuring source text and system files.
 enum class Effort : uint8_t { fast, auto_, better, max };
 int level_of(Effort effort);
 

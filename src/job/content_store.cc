@@ -12,7 +12,7 @@ namespace {
 constexpr int attempts_max = 3;
 // What a worker reads at once: stays in its second-level cache together with what it makes of it.
 constexpr size_t window_size_bytes = 1 << 20;
-// From here on chunks are so many times larger. docs/performance.md
+// From here on chunks are so many times larger.
 constexpr uint64_t huge_size_bytes = uint64_t{1} << 30;
 constexpr size_t huge_chunk_factor = 4;
 
