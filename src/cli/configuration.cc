@@ -3,6 +3,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+
 #include "os/environment.h"
 #include "os/file.h"
 
@@ -50,6 +52,22 @@ Status apply_value(const Option& option, const YAML::Node& value, const std::str
   return {};
 }
 
+constexpr std::string_view credential_options[] = {"key-file", "recovery-key-file", "password-file",
+                                                   "password-command"};
+constexpr const char* credential_variables[] = {"HOLDFAST_KEY_FILE", "HOLDFAST_RECOVERY_KEY_FILE",
+                                                "HOLDFAST_PASSWORD_FILE", "HOLDFAST_PASSWORD_COMMAND",
+                                                "HOLDFAST_PASSWORD"};
+
+// What a command line or the environment says goes before the file; of credentials, any before any.
+bool is_said_elsewhere(std::string_view name, const Arguments& given) {
+  if (given.has(name)) return true;
+  if (name == "vault") return os::environment_variable("HOLDFAST_VAULT").has_value();
+  if (std::ranges::find(credential_options, name) == std::end(credential_options)) return false;
+  return std::ranges::any_of(credential_options, [&](std::string_view one) { return given.has(one); }) ||
+         std::ranges::any_of(credential_variables,
+                             [](const char* one) { return os::environment_variable(one).has_value(); });
+}
+
 Status apply_section(const Command& command, const YAML::Node& section, bool is_all, const std::string& path,
                      const Arguments& given, Arguments& arguments) {
   if (section.IsNull()) return {};
@@ -61,7 +79,7 @@ Status apply_section(const Command& command, const YAML::Node& section, bool is_
       if (is_all && known_anywhere(name)) continue;
       return at_line(pair.first, path, "unknown option '" + name + "'");
     }
-    if (!given.has(name)) TRY_DO(apply_value(*option, pair.second, path, arguments));
+    if (!is_said_elsewhere(name, given)) TRY_DO(apply_value(*option, pair.second, path, arguments));
   }
   return {};
 }

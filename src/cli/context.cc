@@ -25,26 +25,31 @@ crypto::SecretBytes first_line(std::string_view text) {
   return crypto::SecretBytes::from(as_bytes(text));
 }
 
-std::optional<std::string> option_or_environment(const Arguments& arguments, std::string_view prefix,
-                                                 std::string_view option, std::string_view variable) {
-  if (const auto given = arguments.get(std::string(prefix) + std::string(option))) return given;
-  return os::environment_variable(environment_name(prefix, variable));
-}
+// Where credentials are named: on the command line, or in variables.
+struct Named {
+  const Arguments& arguments;
+  std::string_view prefix;
+  bool by_options;
+  std::optional<std::string> get(std::string_view option, std::string_view variable) const {
+    if (by_options) return arguments.get(std::string(prefix) + std::string(option));
+    return os::environment_variable(environment_name(prefix, variable));
+  }
+};
 
-Result<std::optional<vault::Credential>> credential_from_files(const Arguments& arguments, std::string_view prefix) {
-  if (const auto path = option_or_environment(arguments, prefix, "key-file", "KEY_FILE")) {
+Result<std::optional<vault::Credential>> named_credential(const Named& named) {
+  if (const auto path = named.get("key-file", "KEY_FILE")) {
     const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("key file"));
     return std::optional<vault::Credential>(vault::KeyFile{crypto::SecretBytes::from(content)});
   }
-  if (const auto path = option_or_environment(arguments, prefix, "recovery-key-file", "RECOVERY_KEY_FILE")) {
+  if (const auto path = named.get("recovery-key-file", "RECOVERY_KEY_FILE")) {
     const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("recovery key file"));
     return std::optional<vault::Credential>(vault::RecoveryKey{std::string(as_text(content))});
   }
-  if (const auto path = option_or_environment(arguments, prefix, "password-file", "PASSWORD_FILE")) {
+  if (const auto path = named.get("password-file", "PASSWORD_FILE")) {
     const Bytes content = TRY(os::read_file(*path, secret_size_bytes_max).during("password file"));
     return std::optional<vault::Credential>(vault::Passphrase{first_line(as_text(content))});
   }
-  if (const auto command = option_or_environment(arguments, prefix, "password-command", "PASSWORD_COMMAND")) {
+  if (const auto command = named.get("password-command", "PASSWORD_COMMAND")) {
     const os::CommandOutcome outcome =
         TRY(os::run_command(*command, {.environment = {}, .standard_output = os::StandardOutput::capture}));
     if (outcome.exit_status != 0) {
@@ -52,6 +57,15 @@ Result<std::optional<vault::Credential>> credential_from_files(const Arguments& 
                                            std::to_string(outcome.exit_status));
     }
     return std::optional<vault::Credential>(vault::Passphrase{first_line(outcome.output)});
+  }
+  return std::optional<vault::Credential>();
+}
+
+// What the command line says goes before the environment.
+Result<std::optional<vault::Credential>> credential_from_files(const Arguments& arguments, std::string_view prefix) {
+  for (const bool by_options : {true, false}) {
+    auto found = TRY(named_credential({arguments, prefix, by_options}));
+    if (found) return found;
   }
   if (const auto text = os::environment_variable(environment_name(prefix, "PASSWORD"))) {
     return std::optional<vault::Credential>(vault::Passphrase{crypto::SecretBytes::from(as_bytes(*text))});

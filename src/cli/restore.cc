@@ -72,6 +72,10 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   std::string point = arguments.positionals().front();
   if (arguments.has("from-export") && point.starts_with('/')) point = "latest:" + point;
   const PointAndKey wanted = TRY(find_point_and_key(vault, point, filter_of(arguments)));
+  if (!vault.keyring().can_read_content(wanted.point.domain)) {
+    return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(wanted.point.id))
+        .with_hint("Use the owner's passphrase or key.");
+  }
   job::RestoreRequest request;
   request.beneath = wanted.key;
   request.wanted = TRY(make_filter(context, arguments));

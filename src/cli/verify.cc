@@ -36,12 +36,14 @@ Status check(const Arguments& arguments) {
   return {};
 }
 
+bool reads_data(const Arguments& arguments) { return arguments.has("data") || arguments.has("sample"); }
+
 Result<job::VerifyRequest> verify_request(Context& context, const Arguments& arguments, vault::Vault& vault) {
   job::VerifyRequest request;
   for (const std::string& name : arguments.positionals()) {
     request.points.push_back(TRY(find_point(vault, name, filter_of(arguments))).id);
   }
-  request.read_data = arguments.has("data") || arguments.has("sample");
+  request.read_data = reads_data(arguments);
   if (const auto sample = arguments.get("sample")) request.sample = TRY(parse_sample(*sample));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.stop = context.stop();
@@ -105,6 +107,10 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
   vault::Vault& vault = *TRY(context.open_vault());
+  if (reads_data(arguments) && vault.keyring().role() == vault::Role::agent) {
+    return Error(ErrorCode::refused, "an agent's credential opens no content, so it cannot prove that it is sound")
+        .with_hint("Use the owner's passphrase or key, or leave --data and --sample away.");
+  }
   // So that no collection takes packs away meanwhile.
   TRY_DO(context.lock_store(store::LockMode::shared));
   const job::VerifyRequest request = TRY(verify_request(context, arguments, vault));
