@@ -7,8 +7,12 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 DONE, FAILED, USAGE, SKIPS = 0, 1, 2, 3
 NO_VAULT, BUSY, WRONG_KEY, DAMAGED, REFUSED, INTERRUPTED = 10, 11, 12, 20, 21, 130
+# Commands that the design names and that may not be built yet: what needs them is skipped, and says so.
+PLANNED = ("collect", "completion", "copy", "export", "forget", "key", "mount", "show", "tag", "vault", "verify")
 PASSWORD = "correct horse battery staple"
 
 
@@ -69,6 +73,8 @@ class Holdfast:
         told = f"{shown}\nexit {outcome.code}\n{outcome.text[-3000:]}\n{outcome.errors[-3000:]}"
         for word in ("Sanitizer", "runtime error:", "CHECK failed", "check failed", "terminate called"):
             assert word not in outcome.errors, told
+        if outcome.code == USAGE and "unknown command" in outcome.errors and arguments and arguments[0] in PLANNED:
+            pytest.skip(f"this program has no command '{arguments[0]}' yet")
         allowed = expect if isinstance(expect, (tuple, list)) else (expect,)
         assert outcome.code in allowed, told
         if outcome.code not in (DONE, SKIPS, DAMAGED, INTERRUPTED):
@@ -95,11 +101,11 @@ class Holdfast:
         return self.run("restore", point, "--to", to, *arguments, **options)
 
     def objects(self):
-        """Every file of the vault, by its path in it."""
+        """Every object of the vault, by its path in it. What starts with "@" (locks, temporary files) is none."""
         found = []
         for folder, _, names in os.walk(self.vault):
             found += [os.path.relpath(os.path.join(folder, name), self.vault) for name in names]
-        return sorted(found)
+        return sorted(name for name in found if not name.startswith("@"))
 
 
 def str_or_bytes(argument):
