@@ -144,8 +144,10 @@ Status DomainVerifier::check_log() {
     findings_.add(of_object(vault::log_prefix(domain_.id()), Error(ErrorCode::corrupt, alarm)));
   }
   findings_.count([&](VerifyCounts& counts) { counts.log_records += log.head().number; });
-  // What the walk needs. If it fails, the reason was reported above, and what was read so far is walked.
-  domain_.log().refresh().ignore("reported already");
+  // What the walk needs; if it fails, what was read so far is walked. It also knows how far the log went when it was
+  // seen last, so that a log without its newest records is damage.
+  const Status known = domain_.log().refresh();
+  if (read && !known) findings_.add(of_object(vault::log_prefix(domain_.id()), known.error()));
   return {};
 }
 

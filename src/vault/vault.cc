@@ -159,7 +159,10 @@ std::vector<std::string> Vault::alarms() {
 LocalState Vault::local_state() {
   const MutexLock lock(mutex_);
   for (const auto& [id, domain] : domains_) {
-    if (domain && domain->log().head().number > 0) state_.heads[id] = domain->log().head();
+    if (!domain) continue;
+    // Never back: a log that could not be read to its end must not make us forget how far it went.
+    const LogHead& head = domain->log().head();
+    if (head.number > state_.heads[id].number) state_.heads[id] = head;
   }
   return state_;
 }
