@@ -32,12 +32,6 @@ def test_an_agent_backs_up_incrementally_and_the_owner_restores(user, agent, pla
     user.run("verify", "--data")
 
 
-@pytest.mark.xfail(strict=True, reason="an agent reads unchanged files again")
-def test_an_agent_does_not_read_unchanged_files_again(agent, plain):
-    agent.backup(plain)
-    assert agent.backup(plain)["bytes_read"] == 0
-
-
 def test_an_agent_reads_no_content(agent, plain, place):
     agent.backup(plain)
     for arguments in (("restore", "latest", "--to", f"{place}/stolen"), ("cat", f"latest:{plain}/one.txt"),

@@ -80,7 +80,6 @@ def test_a_flipped_bit_in_a_pack_is_damage_by_exit_code(stocked):
     assert os.path.basename(name)[:8] in outcome.text + outcome.errors
 
 
-@pytest.mark.xfail(strict=True, reason="the loss of a log's newest record goes unseen though the user has seen it")
 def test_a_missing_newest_log_record_is_found_by_who_remembers_it(stocked):
     os.unlink(f"{stocked.vault}/{newest_log_record(stocked)}")
     stocked.run("verify", "--data", expect=(DAMAGED, FAILED))
