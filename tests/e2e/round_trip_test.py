@@ -37,8 +37,10 @@ def test_both_points_of_a_changed_tree_come_back(library, place):
 
 
 def test_an_unchanged_tree_is_not_read_again(library):
+    # What was younger than the clock's grain when it was listed is read once more, by the first of these.
+    settled = library.user.backup(library.tree)
     summary = library.user.backup(library.tree)
-    library.user.run("forget", summary["recovery_point_id"])
+    library.user.run("forget", settled["recovery_point_id"], summary["recovery_point_id"])
     assert (summary["new"], summary["changed"], summary["bytes_read"]) == (0, 0, 0)
     assert summary["unchanged"] >= len(library.after) - 1
 

@@ -133,7 +133,9 @@ void DirectoryLister::add_child(std::string_view name, const os::FileStatus& sta
   const bool ignore_inode = detection == ChangeDetection::ignore_inode || detection == ChangeDetection::mtime_size_only;
   state.inode = ignore_inode && state.link_count <= 1 ? 0 : status.inode;
   state.attribute_bits = attribute_bits_of(status);
-  state.racy = at_or_after(state.modified, racy_since_) || at_or_after(state.changed, racy_since_);
+  // Where ctime counts it is enough: the kernel alone sets it. A time of modification in the future, which anyone can
+  // set, would otherwise have the file read for ever.
+  state.racy = at_or_after(state.changed, racy_since_);
   if (state.racy) ++racy_count_;
   if (status.device != out.device && !is_directory) {
     state.foreign = true;
