@@ -68,12 +68,12 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   return request;
 }
 
-Result<int> compression_level(const Arguments& arguments) {
+Result<codec::Effort> compression_effort(const Arguments& arguments) {
   const std::string effort = arguments.get("compression").value_or("auto");
-  if (effort == "fast") return codec::level_of(codec::Effort::fast);
-  if (effort == "auto") return codec::level_of(codec::Effort::auto_);
-  if (effort == "better") return codec::level_of(codec::Effort::better);
-  if (effort == "max") return codec::level_of(codec::Effort::max);
+  if (effort == "fast") return codec::Effort::fast;
+  if (effort == "auto") return codec::Effort::auto_;
+  if (effort == "better") return codec::Effort::better;
+  if (effort == "max") return codec::Effort::max;
   return Error(ErrorCode::invalid, "--compression: '" + effort + "' is none of fast, auto, better, max");
 }
 
@@ -84,7 +84,7 @@ Result<job::BackupRequest> backup_request(Context& context, const Arguments& arg
   request.tags = arguments.all("tag");
   request.description = arguments.get("description").value_or("");
   request.program_version = program_version;
-  request.compression_level = TRY(compression_level(arguments));
+  request.effort = TRY(compression_effort(arguments));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.ignore_parent = arguments.has("force");
   request.stop = context.stop();

@@ -10,11 +10,17 @@
 // them (ids, lengths) says and proves more.
 namespace holdfast::codec {
 
-// What a user asks for. The levels were chosen by measuring source text and system files.
+// What a user asks for.
 enum class Effort : uint8_t { fast, auto_, better, max };
-int level_of(Effort effort);
 
-// Levels are zstd's, but 3 has settings of our own beyond 16 KiB (see compress.cc).
+// What is to be compressed: small things side by side, mostly text, or parts of something large, mostly binary.
+enum class Material : uint8_t { gathered, stream };
+
+// The levels were chosen by measuring source text and system files: text in bundles repays a second look with a tenth
+// of its size, large binary files hardly with a twentieth.
+int level_of(Effort effort, Material material);
+
+// Levels are zstd's, but 1 and 3 have settings of our own beyond 16 KiB (see compress.cc).
 inline constexpr int level_min = -7;
 inline constexpr int level_max = 22;
 

@@ -182,9 +182,12 @@ TEST(LooksCompressible, tells_text_from_random_bytes) {
 }
 
 TEST(Effort, more_effort_means_a_higher_level) {
-  EXPECT_LT(level_of(Effort::fast), level_of(Effort::auto_));
-  EXPECT_LT(level_of(Effort::auto_), level_of(Effort::better));
-  EXPECT_LT(level_of(Effort::better), level_of(Effort::max));
+  for (const Material material : {Material::gathered, Material::stream}) {
+    EXPECT_LE(level_of(Effort::fast, material), level_of(Effort::auto_, material));
+    EXPECT_LT(level_of(Effort::auto_, material), level_of(Effort::better, material));
+    EXPECT_LT(level_of(Effort::better, material), level_of(Effort::max, material));
+  }
+  EXPECT_LT(level_of(Effort::fast, Material::gathered), level_of(Effort::auto_, Material::gathered));
 }
 
 }  // namespace

@@ -224,7 +224,7 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
   vault::Vault::Domain& domain = *TRY(vault.home());
   auto session = TRY(vault::Session::begin(
       vault, domain,
-      {.host = request.host, .purpose = "backup", .compression_level = request.compression_level}));
+      {.host = request.host, .purpose = "backup", .effort = request.effort}));
   const source::Description description = source.describe();
   const auto parent = find_parent(domain.log(), description, request);
   BackupReport report;

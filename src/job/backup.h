@@ -23,7 +23,7 @@ struct BackupRequest {
   std::optional<UnixTimeNs> time;       // What the point calls its time; none: when the run began.
   std::optional<ObjectId> parent;       // None: the newest point of the same host, kind and roots.
   bool ignore_parent = false;           // Read everything.
-  int compression_level = 3;
+  codec::Effort effort = codec::Effort::auto_;
   unsigned worker_count = 0;            // 0: one for each processor.
   std::stop_token stop;
 };

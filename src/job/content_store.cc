@@ -15,6 +15,8 @@ constexpr size_t window_size_bytes = 1 << 20;
 // From here on chunks are so many times larger.
 constexpr uint64_t huge_size_bytes = uint64_t{1} << 30;
 constexpr size_t huge_chunk_factor = 4;
+// From here on contents are compressed as streams: such a one keeps all cores busy for long, and is seldom text.
+constexpr uint64_t stream_size_bytes_min = 32 << 20;
 
 // Whether an error is the item's own: the session goes on without the item.
 bool is_items_own(const Error& error) {
@@ -132,6 +134,7 @@ Result<std::vector<format::Extent>> ContentStore::store_range(source::Content& c
   const uint64_t size_bytes = content.size_bytes();
   const bool huge = size_bytes >= huge_size_bytes && size_bytes != UINT64_MAX;
   cutter_in_use_ = huge ? &huge_cutter_ : &cutter_;
+  is_stream_ = size_bytes >= stream_size_bytes_min;
   std::vector<format::Extent> extents;
   uint64_t offset = begin_bytes;
   while (offset < end_bytes) {
@@ -185,7 +188,8 @@ Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vect
       extents.push_back(format::Extent::zeros(size));
     } else {
       size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : cutter_in_use_->next_cut(rest);
-      const auto put = TRY(worker_.put_chunk(rest.first(size)));
+      const ByteView chunk = rest.first(size);
+      const auto put = TRY(is_stream_ ? worker_.put_chunk_of_stream(chunk) : worker_.put_chunk(chunk));
       extents.push_back(format::Extent::of_chunk(put.id, static_cast<uint32_t>(size)));
     }
     taken += size;

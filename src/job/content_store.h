@@ -66,6 +66,7 @@ class ContentStore {
   // Huge contents are cut coarsely: they compress better and their lists stay short.
   const codec::Cutter cutter_, huge_cutter_;
   const codec::Cutter* cutter_in_use_;
+  bool is_stream_ = false;  // What is in hand is large, and compressed accordingly.
   Progress& progress_;
   const std::stop_token stop_;
   Bytes window_;

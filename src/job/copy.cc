@@ -69,7 +69,7 @@ Result<vault::PointInfo> Copier::copy_point(const vault::PointInfo& point) {
   TRY_DO(from_domain.load_index_once());
   auto session = TRY(vault::Session::begin(
       to_, to_domain_,
-      {.host = point.point.host, .purpose = "copy", .compression_level = request_.compression_level}));
+      {.host = point.point.host, .purpose = "copy", .effort = request_.effort}));
   format::RecoveryPoint copy = point.point;
   copy.parent = {};
   if (const auto parent = copies_.find(point.point.parent); parent != copies_.end()) copy.parent = parent->second;

@@ -11,7 +11,7 @@
 namespace holdfast::job {
 
 struct CopyRequest {
-  int compression_level = 3;
+  codec::Effort effort = codec::Effort::auto_;
   unsigned worker_count = 0;  // 0: one for each processor.
   std::stop_token stop;
 };

@@ -68,10 +68,11 @@ Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, By
   return {};
 }
 
-RecordSealer::RecordSealer(const IdKeys& ids, int level) : ids_(ids), level_(level) {}
+RecordSealer::RecordSealer(const IdKeys& ids, codec::Effort effort) : ids_(ids), effort_(effort) {}
 
 Result<RecordSealer::Prepared> RecordSealer::prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
-                                                     const std::vector<format::Piece>* pieces) {
+                                                     const std::vector<format::Piece>* pieces,
+                                                     codec::Material material) {
   CHECK(plain.size() <= format::record_plain_size_bytes_max);
   Prepared prepared;
   prepared.header.kind = kind;
@@ -79,13 +80,14 @@ Result<RecordSealer::Prepared> RecordSealer::prepare(format::RecordKind kind, co
   prepared.header.plain_size_bytes = static_cast<uint32_t>(plain.size());
   prepared.content = plain;
   if (plain.size() >= 64 && codec::looks_compressible(plain)) {
+    const int level = codec::level_of(effort_, material);
     const size_t worthwhile_size = plain.size() * worthwhile_percent / 100;
     grow(compressed_, worthwhile_size);
     const MutableByteView room = MutableByteView(compressed_).first(worthwhile_size);
-    const size_t size = TRY(compressor_.compress(plain, room, level_).during("compress"));
+    const size_t size = TRY(compressor_.compress(plain, room, level).during("compress"));
     if (size > 0) {
       prepared.header.codec = format::Codec::zstd;
-      prepared.header.level = static_cast<uint8_t>(level_);
+      prepared.header.level = static_cast<uint8_t>(level);
       prepared.content = ByteView(compressed_).first(size);
     }
   }

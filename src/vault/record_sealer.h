@@ -26,7 +26,7 @@ ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces);
 // Compresses, seals and checks records; one a thread. Nothing is allocated per record once warm.
 class RecordSealer {
  public:
-  RecordSealer(const IdKeys& ids, int level);
+  RecordSealer(const IdKeys& ids, codec::Effort effort);
 
   struct Prepared {
     format::RecordHeader header;          // Without ordinals.
@@ -35,7 +35,7 @@ class RecordSealer {
   };
   // Compresses where that pays. `content` points into this object or `plain`, until the next call.
   Result<Prepared> prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
-                           const std::vector<format::Piece>* pieces);
+                           const std::vector<format::Piece>* pieces, codec::Material material);
 
   // Seals `prepared` into the slot of `pack`, then opens the result, decompresses it and hashes it again: a flipped bit
   // in memory or a fault of the compressor ends here, before anything relies on it (`internal`).
@@ -54,7 +54,7 @@ class RecordSealer {
   Status check_metadata(ByteView record, const RecordEntry& entry, ByteView piece_table, HeaderKeys& keys);
 
   const IdKeys& ids_;
-  const int level_;
+  const codec::Effort effort_;
   codec::Compressor compressor_;
   codec::Decompressor decompressor_;
   Bytes compressed_, opened_, decompressed_;

@@ -221,12 +221,12 @@ Result<std::optional<Location>> Session::find_piece(const ChunkId& id) {
 }
 
 Session::Worker::Worker(Session& session)
-    : session_(session), sealer_(session.domain_.ids(), session.options_.compression_level) {}
+    : session_(session), sealer_(session.domain_.ids(), session.options_.effort) {}
 
 Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& id, ByteView plain,
-                                        const std::vector<format::Piece>* pieces) {
+                                        const std::vector<format::Piece>* pieces, codec::Material material) {
   TRY_DO(session_.first_error());
-  const RecordSealer::Prepared prepared = TRY(sealer_.prepare(kind, id, plain, pieces));
+  const RecordSealer::Prepared prepared = TRY(sealer_.prepare(kind, id, plain, pieces, material));
   PackStream& stream = kind == format::RecordKind::node ? *session_.metadata_ : *session_.data_;
   const uint64_t size_bytes = format::record_size_bytes(prepared.header);
   PackStream::Reserved reserved = stream.reserve(size_bytes);
@@ -242,21 +242,29 @@ Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& 
   return size_bytes;
 }
 
-Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const ChunkId& id, ByteView plain) {
+Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const ChunkId& id, ByteView plain,
+                                                  codec::Material material) {
   TRY_DO(session_.domain_.load_index_once());
   Put put{.id = id};
   if (TRY(session_.claim(IdSpace::chunk, format::short_id(id), false))) {
-    put.stored_bytes = TRY(store(kind, id, plain, nullptr));
+    put.stored_bytes = TRY(store(kind, id, plain, nullptr, material));
   }
   return put;
 }
 
 Result<Session::Worker::Put> Session::Worker::put_chunk(ByteView plain) {
-  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain));
+  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain,
+                   codec::Material::gathered));
+}
+
+Result<Session::Worker::Put> Session::Worker::put_chunk_of_stream(ByteView plain) {
+  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain,
+                   codec::Material::stream));
 }
 
 Result<Session::Worker::Put> Session::Worker::put_node(ByteView plain) {
-  return guard(put(format::RecordKind::node, hash_with(session_.domain_.ids().node, plain), plain));
+  return guard(put(format::RecordKind::node, hash_with(session_.domain_.ids().node, plain), plain,
+                   codec::Material::gathered));
 }
 
 Result<bool> Session::Worker::claim_piece(const ChunkId& id, bool rewrite) {
@@ -275,7 +283,7 @@ Result<Session::Worker::Put> Session::Worker::put_bundle(const std::vector<Chunk
     pieces[place] = {.id = format::short_id(ids[place]), .size_bytes = sizes[place]};
   }
   Put put{.id = bundle_id(session_.domain_.ids(), ids)};
-  put.stored_bytes = TRY(guard(store(format::RecordKind::bundle, put.id, plain, &pieces)));
+  put.stored_bytes = TRY(guard(store(format::RecordKind::bundle, put.id, plain, &pieces, codec::Material::gathered)));
   return put;
 }
 

@@ -23,7 +23,7 @@ namespace holdfast::vault {
 struct SessionOptions {
   std::string host;
   std::string purpose;       // "backup", "copy", ...
-  int compression_level = 3;
+  codec::Effort effort = codec::Effort::auto_;
   uint32_t open_data_packs = 2;  // Records go to one of them at random: 2 to 4.
 };
 
@@ -53,6 +53,8 @@ class Session {
       uint64_t stored_bytes = 0;  // 0: it was there.
     };
     Result<Put> put_chunk(ByteView plain);
+    // The same for a part of something large, which is compressed accordingly.
+    Result<Put> put_chunk_of_stream(ByteView plain);
     Result<Put> put_node(ByteView plain);
 
     ChunkId piece_id(ByteView plain) const { return hash_with(session_.domain_.ids().piece, plain); }
@@ -69,9 +71,9 @@ class Session {
       if (!result) session_.fail(result.error());
       return result;
     }
-    Result<Put> put(format::RecordKind kind, const ChunkId& id, ByteView plain);
+    Result<Put> put(format::RecordKind kind, const ChunkId& id, ByteView plain, codec::Material material);
     Result<uint64_t> store(format::RecordKind kind, const ChunkId& id, ByteView plain,
-                           const std::vector<format::Piece>* pieces);
+                           const std::vector<format::Piece>* pieces, codec::Material material);
     Session& session_;
     RecordSealer sealer_;
   };

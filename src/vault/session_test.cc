@@ -304,13 +304,14 @@ class SealingTest : public SessionTest {
     return info;
   }
   RecordSealer::Prepared prepare(const Bytes& plain) {
-    return *sealer_.prepare(format::RecordKind::chunk, hash_with(ids_.chunk, plain), plain, nullptr);
+    return *sealer_.prepare(format::RecordKind::chunk, hash_with(ids_.chunk, plain), plain, nullptr,
+                             codec::Material::gathered);
   }
 
   std::array<std::byte, 32> secret_bytes_{};
   PackOrigin origin_;
   IdKeys ids_{made_.keyring.domain(own_domain)->id_key};
-  RecordSealer sealer_{ids_, 3};
+  RecordSealer sealer_{ids_, codec::Effort::auto_};
 };
 
 TEST_F(SealingTest, a_bit_that_flips_before_sealing_is_caught) {
@@ -346,7 +347,8 @@ TEST_F(SealingTest, a_piece_table_that_does_not_fit_its_bundle_is_caught) {
   std::vector<format::Piece> pieces{{format::short_id(ids[0]), 100}, {format::short_id(ids[1]), 200}};
   const auto open = pack(origin_, 1);
   const auto attempt = [&] {
-    return seal(*open, *sealer_.prepare(format::RecordKind::bundle, bundle_id(ids_, ids), plain, &pieces));
+    return seal(*open, *sealer_.prepare(format::RecordKind::bundle, bundle_id(ids_, ids), plain, &pieces,
+                                            codec::Material::gathered));
   };
   EXPECT_TRUE(attempt());
   std::swap(pieces[0].size_bytes, pieces[1].size_bytes);
@@ -411,7 +413,8 @@ TEST_F(SealingTest, every_flipped_bit_of_a_record_is_found) {
   const std::vector<format::Piece> pieces{{format::short_id(ids[0]), 50}, {format::short_id(ids[1]), 150}};
   const auto open = pack(origin_, 1);
   OpenPack::Slot slot;
-  ASSERT_TRUE(seal(*open, *sealer_.prepare(format::RecordKind::bundle, bundle_id(ids_, ids), plain, &pieces), &slot));
+  ASSERT_TRUE(seal(*open, *sealer_.prepare(format::RecordKind::bundle, bundle_id(ids_, ids), plain, &pieces,
+                                            codec::Material::gathered), &slot));
   Bytes bytes = to_bytes(slot.bytes);
   ASSERT_TRUE(reader.open(info(*open), bytes));
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {

@@ -49,6 +49,8 @@ class FileWriter : public Writer {
   Result<bool> open_usable(int dir_fd);
   Status finish_file(int fd, const Before& before);
   uint32_t creation_mode() const;
+  // Gives a stretch of a new file its blocks, where the file system can.
+  Status allocate_ahead(uint64_t offset_bytes, uint64_t size_bytes);
 
   FileTask task_;
   FolderCache::Open dir_;   // Set by prepare().
@@ -56,6 +58,7 @@ class FileWriter : public Writer {
   Before before_;
   os::Fd direct_;           // The same file past the page cache, if that can be had.
   std::atomic<bool> direct_works_ = false;
+  std::atomic<bool> allocate_works_ = true;
   bool has_old_bytes_ = false;
 };
 
