@@ -9,6 +9,7 @@
 #include "cli/run.h"
 #include "codec/compress.h"
 #include "job/backup.h"
+#include "os/clock.h"
 #include "os/environment.h"
 #include "os/process.h"
 
@@ -37,6 +38,7 @@ constexpr Option options[] = {
     {"stdin-name", 0, "NAME", "Under this name (stdin)"},
     {"compression", 0, "EFFORT", "fast, auto, better or max"},
     {"workers", 0, "N", "Threads that read and compress (one a processor)"},
+    {"profile", 0, "", "Say at the end what each stage cost"},
     {"dry-run", 'n', "", "Show what would be done and write nothing"},
     {"before", 0, "COMMAND", "Run this first; its failure ends the backup"},
     {"after", 0, "COMMAND", "Run this when done; HOLDFAST_EXIT_CODE and HOLDFAST_POINT tell it how it went"},
@@ -126,13 +128,38 @@ void report_summary(Context& context, const job::BackupReport& report, bool dry_
   output.object(summary);
 }
 
+// What each stage cost, by byte read: processor time, and the time its threads spent in it, waiting included.
+void report_profile(Context& context, const Profile& profile, std::chrono::nanoseconds process_cpu,
+                    uint64_t read_bytes) {
+  Output& output = context.output();
+  const double bytes = static_cast<double>(std::max<uint64_t>(read_bytes, 1));
+  const auto line = [&](std::string_view name, uint64_t cpu_ns, uint64_t elapsed_ns, uint64_t count) {
+    output.text(fmt::format("{:<24} {:>9.3f} {:>9.3f} {:>8.2f} {:>9}", name, static_cast<double>(cpu_ns) / bytes,
+                            static_cast<double>(elapsed_ns) / bytes, static_cast<double>(cpu_ns) / 1e9, count));
+    output.object({{"type", "profile"}, {"stage", name}, {"cpu_ns", cpu_ns}, {"elapsed_ns", elapsed_ns},
+                   {"count", count}, {"bytes_read", read_bytes}});
+  };
+  output.text("stage                    CPU ns/B   time ns/B  CPU s     times");
+  uint64_t known_ns = 0;
+  for (size_t stage = 0; stage < stage_count; ++stage) {
+    const Profile::Total total = profile.total(static_cast<Stage>(stage));
+    known_ns += total.cpu_ns;
+    line(to_string(static_cast<Stage>(stage)), total.cpu_ns, total.elapsed_ns, total.count);
+  }
+  const auto whole_ns = static_cast<uint64_t>(process_cpu.count());
+  line("all else", whole_ns - std::min(whole_ns, known_ns), 0, 0);
+  line("whole process", whole_ns, 0, 0);
+}
+
 Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& point_id) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
   const SourceRequest wanted = TRY(source_request(context, arguments));
   auto source = TRY(context.services().open_source(wanted));
   vault::Vault& vault = *TRY(context.open_vault());
-  const job::BackupRequest request = TRY(backup_request(context, arguments, vault));
+  job::BackupRequest request = TRY(backup_request(context, arguments, vault));
+  Profile profile(os::thread_cpu_time, os::monotonic_time);
+  if (arguments.has("profile")) request.profile = &profile;
   const bool dry_run = arguments.has("dry-run");
   if (!dry_run) TRY_DO(context.lock_store(store::LockMode::shared));
   ProgressDisplay display(context.output(), clock, "backing up");
@@ -143,6 +170,9 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   if (!dry_run) point_id = to_hex(report->point.id);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   report_summary(context, *report, dry_run, seconds);
+  if (request.profile != nullptr) {
+    report_profile(context, profile, os::process_cpu_time(), report->counts.read_bytes);
+  }
   return report->counts.skipped_count > 0 ? Exit::skips : Exit::done;
 }
 

@@ -152,6 +152,7 @@ PipelineOptions pipeline_options(const vault::Vault& vault, const source::Descri
   options.chunking = description.chunking;
   options.block_size_bytes = description.block_size_bytes;
   options.entry_kind = description.entry_kind;
+  options.profile = request.profile;
   options.stop = request.stop;
   return options;
 }
@@ -203,7 +204,10 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   BackupPipeline pipeline(domain, session, pipeline_options(vault, source.describe(), request),
                           parent ? to_root(parent->point.entries) : tree::Root{}, observer);
   PipelineSink sink(pipeline, state, request.stop);
-  TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+  {
+    const StageTimer timer(request.profile, Stage::scan);
+    TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+  }
   const tree::Root entries = TRY(pipeline.finish());
   TRY_DO(write_skipped(state, retry, pipeline.skipped()));
   format::RecoveryPoint& point = report.point.point;
@@ -224,7 +228,7 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
   vault::Vault::Domain& domain = *TRY(vault.home());
   auto session = TRY(vault::Session::begin(
       vault, domain,
-      {.host = request.host, .purpose = "backup", .effort = request.effort}));
+      {.host = request.host, .purpose = "backup", .effort = request.effort, .profile = request.profile}));
   const source::Description description = source.describe();
   const auto parent = find_parent(domain.log(), description, request);
   BackupReport report;

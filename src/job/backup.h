@@ -24,6 +24,7 @@ struct BackupRequest {
   std::optional<ObjectId> parent;       // None: the newest point of the same host, kind and roots.
   bool ignore_parent = false;           // Read everything.
   codec::Effort effort = codec::Effort::auto_;
+  Profile* profile = nullptr;         // Null: nothing is timed.
   unsigned worker_count = 0;            // 0: one for each processor.
   std::stop_token stop;
 };

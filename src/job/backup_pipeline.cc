@@ -159,7 +159,7 @@ Status BackupPipeline::remove_range(ByteView from, ByteView to) {
 
 void BackupPipeline::work() {
   ContentStore store(session_, cutter_key_of(domain_), options_.limits, options_.chunking, options_.block_size_bytes,
-                     observer_.progress, options_.stop);
+                     observer_.progress, options_.profile, options_.stop);
   while (auto task = tasks_.pop()) {
     Batch& batch = *task->batch;
     // Between items; within one, the content store looks.
@@ -250,6 +250,7 @@ void BackupPipeline::build() {
 }
 
 Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch) {
+  const StageTimer timer(options_.profile, Stage::tree);
   BackupCounts done;
   for (Step& step : batch.steps) {
     switch (step.action) {

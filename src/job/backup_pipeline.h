@@ -72,6 +72,7 @@ struct PipelineOptions {
   source::Chunking chunking = source::Chunking::content_defined;
   uint32_t block_size_bytes = 0;
   format::EntryKind entry_kind = format::EntryKind::file;
+  Profile* profile = nullptr;  // Null: nothing is timed.
   uint64_t huge_size_bytes = 48 << 20;        // Contents beyond this are split so that all workers share them.
   uint64_t huge_range_size_bytes = 32 << 20;
   std::stop_token stop;

@@ -35,7 +35,7 @@ bool is_items_own(const Error& error) {
 
 ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
                            source::Chunking chunking, uint32_t block_size_bytes, Progress& progress,
-                           std::stop_token stop)
+                           Profile* profile, std::stop_token stop)
     : session_(session),
       worker_(session),
       limits_(limits),
@@ -45,6 +45,7 @@ ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutt
       huge_cutter_(cutter_key, codec::CutterSizes::around(size_t{limits.chunk_size_bytes_mean} * huge_chunk_factor)),
       cutter_in_use_(&cutter_),
       progress_(progress),
+      profile_(profile),
       stop_(std::move(stop)) {
   window_.resize(window_size_bytes + huge_cutter_.sizes().max_bytes);
   bundle_.resize(limits.bundle_size_bytes + 2 * size_t{limits.small_size_bytes_max} + 2);
@@ -100,7 +101,7 @@ Result<bool> ContentStore::attempt_small(source::Content& content, ContentOutcom
   if (data.begin_bytes > 0 || data.end_bytes < content.size_bytes()) return false;
   const size_t room = size_t{limits_.small_size_bytes_max} + 1;
   const MutableByteView place = MutableByteView(bundle_).subspan(bundle_used_bytes_, room);
-  const size_t size = TRY(content.read_at(0, place));
+  const size_t size = TRY(read(content, 0, place));
   if (size == room) return false;
   outcome.read_bytes = size;
   progress_.bytes_done.fetch_add(size, std::memory_order_relaxed);
@@ -160,7 +161,7 @@ Result<uint64_t> ContentStore::store_data(source::Content& content, uint64_t beg
   for (;;) {
     if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "the backup was stopped");
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(window_.size() - held, end_bytes - offset));
-    const size_t size = TRY(content.read_at(offset, MutableByteView(window_).subspan(held, wanted)));
+    const size_t size = TRY(read(content, offset, MutableByteView(window_).subspan(held, wanted)));
     offset += size;
     held += size;
     read_bytes += size;
@@ -171,6 +172,16 @@ Result<uint64_t> ContentStore::store_data(source::Content& content, uint64_t beg
     std::memmove(window_.data(), window_.data() + cut, held - cut);
     held -= cut;
   }
+}
+
+Result<size_t> ContentStore::read(source::Content& content, uint64_t offset_bytes, MutableByteView out) {
+  const StageTimer timer(profile_, Stage::read);
+  return content.read_at(offset_bytes, out);
+}
+
+size_t ContentStore::next_cut(ByteView bytes) {
+  const StageTimer timer(profile_, Stage::cut);
+  return cutter_in_use_->next_cut(bytes);
 }
 
 // Puts chunks from the front of `window` while what is left suffices to place a cut. Yields how much was taken.
@@ -187,7 +198,7 @@ Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vect
       size = fixed ? std::min<size_t>(zeros, block_size_bytes_) : zeros;
       extents.push_back(format::Extent::zeros(size));
     } else {
-      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : cutter_in_use_->next_cut(rest);
+      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : next_cut(rest);
       const ByteView chunk = rest.first(size);
       const auto put = TRY(is_stream_ ? worker_.put_chunk_of_stream(chunk) : worker_.put_chunk(chunk));
       extents.push_back(format::Extent::of_chunk(put.id, static_cast<uint32_t>(size)));

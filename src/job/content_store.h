@@ -36,7 +36,8 @@ struct ContentLimits {
 class ContentStore {
  public:
   ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
-               source::Chunking chunking, uint32_t block_size_bytes, Progress& progress, std::stop_token stop);
+               source::Chunking chunking, uint32_t block_size_bytes, Progress& progress, Profile* profile,
+               std::stop_token stop);
 
   // A whole item. An error means that the session is broken or that a stop was asked for; whatever is wrong with the
   // item is in the outcome.
@@ -55,6 +56,8 @@ class ContentStore {
   // Yields where the data ended: before `end_bytes` if the content has shrunk.
   Result<uint64_t> store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
                               std::vector<format::Extent>& extents, uint64_t& read_bytes);
+  Result<size_t> read(source::Content& content, uint64_t offset_bytes, MutableByteView out);
+  size_t next_cut(ByteView bytes);
   Result<size_t> cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents);
   Status keep_piece(const ChunkId& id, uint32_t size_bytes);
 
@@ -68,6 +71,7 @@ class ContentStore {
   const codec::Cutter* cutter_in_use_;
   bool is_stream_ = false;  // What is in hand is large, and compressed accordingly.
   Progress& progress_;
+  Profile* const profile_;  // Null: nothing is timed.
   const std::stop_token stop_;
   Bytes window_;
   Bytes bundle_;  // Capacity: a bundle and one small file more.

@@ -13,7 +13,7 @@ constexpr int64_t ns_per_s = 1'000'000'000;
 
 int64_t read_clock(clockid_t id) {
   timespec time{};
-  ::clock_gettime(id, &time);  // Cannot fail for these two clocks.
+  ::clock_gettime(id, &time);  // Cannot fail for the clocks below.
   return static_cast<int64_t>(time.tv_sec) * ns_per_s + time.tv_nsec;
 }
 
@@ -32,5 +32,9 @@ void RealClock::sleep_for(std::chrono::nanoseconds duration) {
   while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr) == EINTR) {
   }
 }
+
+std::chrono::nanoseconds thread_cpu_time() { return std::chrono::nanoseconds(read_clock(CLOCK_THREAD_CPUTIME_ID)); }
+std::chrono::nanoseconds process_cpu_time() { return std::chrono::nanoseconds(read_clock(CLOCK_PROCESS_CPUTIME_ID)); }
+std::chrono::nanoseconds monotonic_time() { return std::chrono::nanoseconds(read_clock(CLOCK_MONOTONIC)); }
 
 }  // namespace holdfast::os

@@ -13,4 +13,9 @@ class RealClock : public Clock {
   void sleep_for(std::chrono::nanoseconds duration) override;
 };
 
+// Processor time, user and system: of the calling thread, and of the whole process.
+std::chrono::nanoseconds thread_cpu_time();
+std::chrono::nanoseconds process_cpu_time();
+std::chrono::nanoseconds monotonic_time();
+
 }  // namespace holdfast::os

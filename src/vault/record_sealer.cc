@@ -68,12 +68,14 @@ Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, By
   return {};
 }
 
-RecordSealer::RecordSealer(const IdKeys& ids, codec::Effort effort) : ids_(ids), effort_(effort) {}
+RecordSealer::RecordSealer(const IdKeys& ids, codec::Effort effort, Profile* profile)
+    : ids_(ids), effort_(effort), profile_(profile) {}
 
 Result<RecordSealer::Prepared> RecordSealer::prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
                                                      const std::vector<format::Piece>* pieces,
                                                      codec::Material material) {
   CHECK(plain.size() <= format::record_plain_size_bytes_max);
+  const StageTimer timer(profile_, Stage::compress);
   Prepared prepared;
   prepared.header.kind = kind;
   prepared.header.id = id;
@@ -123,12 +125,18 @@ Result<RecordEntry> RecordSealer::seal(OpenPack& pack, const OpenPack::Slot& slo
   entry.header.origin_ordinal = slot.ordinal;
   entry.offset_bytes = slot.offset_bytes;
   CHECK(slot.bytes.size() == format::record_size_bytes(entry.header));
+  TRY_DO(seal_into(slot.bytes, prepared, entry, keys));
+  const StageTimer timer(profile_, Stage::check);
+  TRY_DO(check(slot.bytes, entry, prepared.piece_table, keys));
+  return entry;
+}
 
+Status RecordSealer::seal_into(MutableByteView out, const Prepared& prepared, RecordEntry& entry, PackKeys& keys) {
+  const StageTimer timer(profile_, Stage::seal);
   std::array<std::byte, format::RecordHeader::size_bytes> header_plain;
   format::encode_record_header(entry.header, header_plain);
-  const auto tag = keys.header->tag(slot.ordinal);
+  const auto tag = keys.header->tag(entry.header.ordinal);
   const auto nonce = keys.header->nonce(header_plain);
-  MutableByteView out = slot.bytes;
   const auto place = [&](size_t size_bytes) {
     const MutableByteView part = out.first(size_bytes);
     out = out.subspan(size_bytes);
@@ -144,8 +152,7 @@ Result<RecordEntry> RecordSealer::seal(OpenPack& pack, const OpenPack::Slot& slo
   }
   const MutableByteView content_place = place(prepared.content.size() + crypto::aead_tag_size_bytes);
   keys.content->seal(entry.header, prepared.content, content_place);
-  TRY_DO(check(slot.bytes, entry, prepared.piece_table, keys));
-  return entry;
+  return {};
 }
 
 // What readers will need before they come to the content.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/profile.h"
 #include "base/result.h"
 #include "codec/compress.h"
 #include "crypto/hash.h"
@@ -26,7 +27,8 @@ ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces);
 // Compresses, seals and checks records; one a thread. Nothing is allocated per record once warm.
 class RecordSealer {
  public:
-  RecordSealer(const IdKeys& ids, codec::Effort effort);
+  // `profile` may be null.
+  RecordSealer(const IdKeys& ids, codec::Effort effort, Profile* profile);
 
   struct Prepared {
     format::RecordHeader header;          // Without ordinals.
@@ -50,11 +52,13 @@ class RecordSealer {
   };
   PackKeys& keys_for(const OpenPack& pack, const crypto::Secret32& metadata_key,
                      const crypto::Secret32& content_secret);
+  Status seal_into(MutableByteView out, const Prepared& prepared, RecordEntry& entry, PackKeys& keys);
   Status check(ByteView record, const RecordEntry& entry, ByteView piece_table, PackKeys& keys);
   Status check_metadata(ByteView record, const RecordEntry& entry, ByteView piece_table, HeaderKeys& keys);
 
   const IdKeys& ids_;
   const codec::Effort effort_;
+  Profile* const profile_;
   codec::Compressor compressor_;
   codec::Decompressor decompressor_;
   Bytes compressed_, opened_, decompressed_;

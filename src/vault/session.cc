@@ -119,6 +119,7 @@ Status Session::write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack
     stream.recycle(pack->take_buffer());
     return {};
   }
+  const StageTimer timer(options_.profile, Stage::write);
   HeaderKeys keys(stream.metadata_key(), pack->origin());
   const OpenPack::Finished finished = pack->finish(keys, vault_.keyring().signing_key());
   const PackOrigin& origin = pack->origin();
@@ -200,6 +201,7 @@ Status Session::check_reused() {
 }
 
 Result<bool> Session::claim(IdSpace space, const format::ShortId& id, bool rewrite) {
+  const StageTimer timer(options_.profile, Stage::look_up);
   Shard& shard = shards_[static_cast<size_t>(id[0]) % shard_count];
   const MutexLock lock(shard.mutex);
   auto& claimed = space == IdSpace::chunk ? shard.chunks : shard.pieces;
@@ -221,7 +223,7 @@ Result<std::optional<Location>> Session::find_piece(const ChunkId& id) {
 }
 
 Session::Worker::Worker(Session& session)
-    : session_(session), sealer_(session.domain_.ids(), session.options_.effort) {}
+    : session_(session), sealer_(session.domain_.ids(), session.options_.effort, session.options_.profile) {}
 
 Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& id, ByteView plain,
                                         const std::vector<format::Piece>* pieces, codec::Material material) {
@@ -242,6 +244,16 @@ Result<uint64_t> Session::Worker::store(format::RecordKind kind, const ChunkId& 
   return size_bytes;
 }
 
+ChunkId Session::Worker::piece_id(ByteView plain) const {
+  const StageTimer timer(session_.options_.profile, Stage::hash);
+  return hash_with(session_.domain_.ids().piece, plain);
+}
+
+ChunkId Session::Worker::chunk_id(ByteView plain) const {
+  const StageTimer timer(session_.options_.profile, Stage::hash);
+  return hash_with(session_.domain_.ids().chunk, plain);
+}
+
 Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const ChunkId& id, ByteView plain,
                                                   codec::Material material) {
   TRY_DO(session_.domain_.load_index_once());
@@ -253,13 +265,11 @@ Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const
 }
 
 Result<Session::Worker::Put> Session::Worker::put_chunk(ByteView plain) {
-  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain,
-                   codec::Material::gathered));
+  return guard(put(format::RecordKind::chunk, chunk_id(plain), plain, codec::Material::gathered));
 }
 
 Result<Session::Worker::Put> Session::Worker::put_chunk_of_stream(ByteView plain) {
-  return guard(put(format::RecordKind::chunk, hash_with(session_.domain_.ids().chunk, plain), plain,
-                   codec::Material::stream));
+  return guard(put(format::RecordKind::chunk, chunk_id(plain), plain, codec::Material::stream));
 }
 
 Result<Session::Worker::Put> Session::Worker::put_node(ByteView plain) {

@@ -12,6 +12,7 @@
 
 #include "base/bounded_queue.h"
 #include "base/mutex.h"
+#include "base/profile.h"
 #include "base/result.h"
 #include "format/recovery_point.h"
 #include "vault/open_pack.h"
@@ -25,6 +26,7 @@ struct SessionOptions {
   std::string purpose;       // "backup", "copy", ...
   codec::Effort effort = codec::Effort::auto_;
   uint32_t open_data_packs = 2;  // Records go to one of them at random: 2 to 4.
+  Profile* profile = nullptr;    // Null: nothing is timed. Outlives the session.
 };
 
 class PackStream;
@@ -57,7 +59,7 @@ class Session {
     Result<Put> put_chunk_of_stream(ByteView plain);
     Result<Put> put_node(ByteView plain);
 
-    ChunkId piece_id(ByteView plain) const { return hash_with(session_.domain_.ids().piece, plain); }
+    ChunkId piece_id(ByteView plain) const;
     // True if the caller must store the piece in a bundle: nobody holds it, and from now on everyone else relies on
     // this caller, who must put it or fail the session.
     Result<bool> claim_piece(const ChunkId& id, bool rewrite);
@@ -71,6 +73,7 @@ class Session {
       if (!result) session_.fail(result.error());
       return result;
     }
+    ChunkId chunk_id(ByteView plain) const;
     Result<Put> put(format::RecordKind kind, const ChunkId& id, ByteView plain, codec::Material material);
     Result<uint64_t> store(format::RecordKind kind, const ChunkId& id, ByteView plain,
                            const std::vector<format::Piece>* pieces, codec::Material material);

@@ -311,7 +311,7 @@ class SealingTest : public SessionTest {
   std::array<std::byte, 32> secret_bytes_{};
   PackOrigin origin_;
   IdKeys ids_{made_.keyring.domain(own_domain)->id_key};
-  RecordSealer sealer_{ids_, codec::Effort::auto_};
+  RecordSealer sealer_{ids_, codec::Effort::auto_, nullptr};
 };
 
 TEST_F(SealingTest, a_bit_that_flips_before_sealing_is_caught) {
