@@ -149,13 +149,17 @@ class TestBed {
                                           vault::LocalState{}, rng, clock);
   }
   vault::PointInfo backup(const TestTree& tree, BackupRequest request = {}) {
+    return backup_into(*vault, tree, std::move(request));
+  }
+  // The same, by whoever opened `through`.
+  vault::PointInfo backup_into(vault::Vault& through, const TestTree& tree, BackupRequest request = {}) {
     TestSource source(tree);
     request.host = request.host.empty() ? "host" : request.host;
     request.ignore_parent = true;
     request.worker_count = 2;
     clock.sleep_for(std::chrono::hours(1));
     SilentObserver observer;
-    auto report = run_backup(*vault, source, request, observer);
+    auto report = run_backup(through, source, request, observer);
     EXPECT_TRUE(report.has_value()) << report.error().message();
     return report ? report->point : vault::PointInfo{};
   }
