@@ -85,9 +85,18 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
 
 Result<std::shared_ptr<const IndexTable>> open_index_table(const Keyring& keyring, const DomainKeys& keys,
                                                            const ParsedKey& name, ByteView object) {
+  const std::string what = "index segment " + to_hex(name.id);
   auto plain = std::make_shared<Bytes>(TRY(open_segment(keyring, keys, name, object)));
   const ByteView view = *plain;
-  return IndexTable::make(name.id, view, std::move(plain)).during("index segment " + to_hex(name.id));
+  auto table = TRY(IndexTable::make(name.id, view, std::move(plain)).during(what));
+  // Agents move nothing, so they have nothing to say of packs that others wrote.
+  if (keyring.author(name.author)->role != Role::agent) return table;
+  for (const format::PackInfo& pack : table->view().packs()) {
+    if (AuthorId{pack.author} != name.author) {
+      return Error(ErrorCode::corrupt, what + ": an agent's, but it names a pack of another author");
+    }
+  }
+  return table;
 }
 
 }  // namespace holdfast::vault
