@@ -10,7 +10,11 @@ namespace holdfast {
 namespace {
 
 void key_list(ByteView bytes) {
-  if (const auto list = format::decode_key_list(bytes)) CHECK(equal(format::encode_key_list(*list), bytes));
+  const auto header = format::decode_key_list_header(bytes);
+  const auto list = format::decode_key_list(bytes);
+  if (!list) return;
+  CHECK(equal(format::encode_key_list(*list), bytes));
+  CHECK(header && header->number == list->header.number && header->owner == list->header.owner);
 }
 void owner_secrets(ByteView bytes) {
   if (const auto secrets = format::decode_owner_secrets(bytes))

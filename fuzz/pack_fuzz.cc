@@ -6,6 +6,13 @@
 namespace holdfast {
 namespace {
 
+void pack_head(ByteView bytes) {
+  const auto head = format::decode_pack_head(bytes);
+  if (!head) return;
+  std::array<std::byte, format::PackHead::size_bytes> again;
+  format::encode_pack_head(*head, again);
+  CHECK(equal(again, bytes));
+}
 void record_header(ByteView bytes) {
   const auto header = format::decode_record_header(bytes);
   if (!header) return;
@@ -45,7 +52,7 @@ void footer(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace holdfast;
   if (size == 0) return 0;
-  constexpr auto decoders = std::to_array<void (*)(ByteView)>({record_header, piece_table, contents, footer});
+  constexpr auto decoders = std::to_array<void (*)(ByteView)>({pack_head, record_header, piece_table, contents, footer});
   decoders[data[0] % decoders.size()](std::as_bytes(std::span(data + 1, size - 1)));
   return 0;
 }
