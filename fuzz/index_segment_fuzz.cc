@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   format::SegmentContents contents;
   contents.packs = view->packs();
   contents.replaces = view->replaces();
+  contents.order = view->order();
   for (size_t place = 0; place < view->chunk_count(); ++place) {
     contents.chunks.push_back(view->chunk(place));
     CHECK(view->find_chunk(contents.chunks.back().id) == place);

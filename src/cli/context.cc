@@ -25,6 +25,15 @@ crypto::SecretBytes first_line(std::string_view text) {
   return crypto::SecretBytes::from(as_bytes(text));
 }
 
+// Without a cache of our own, or a disk for what would crowd memory, commands work all the same.
+vault::LocalFolders local_folders() {
+  vault::LocalFolders folders;
+  folders.cache = os::user_folder(os::UserFolder::cache).value_or("");
+  // /tmp is memory on many machines.
+  folders.temporary = os::environment_variable("TMPDIR").value_or("/var/tmp");
+  return folders;
+}
+
 // Where credentials are named: on the command line, or in variables.
 struct Named {
   const Arguments& arguments;
@@ -147,6 +156,7 @@ Result<Context::OpenedVault*> Context::attach(const std::string& url, std::uniqu
   opened->store = std::move(store);
   opened->vault = std::make_unique<vault::Vault>(*opened->store, std::move(keyring), std::move(state), services_.rng(),
                                                  services_.clock());
+  opened->vault->use_local_folders(local_folders());
   opened_.push_back(std::move(opened));
   return opened_.back().get();
 }

@@ -74,6 +74,7 @@ Result<Bytes> segment_again(ByteView bytes) {
   SegmentContents contents;
   contents.packs = view.packs();
   contents.replaces = view.replaces();
+  contents.order = view.order();
   for (size_t place = 0; place < view.chunk_count(); ++place) contents.chunks.push_back(view.chunk(place));
   for (size_t place = 0; place < view.piece_count(); ++place) contents.pieces.push_back(view.piece(place));
   return encode_segment(std::move(contents));
@@ -212,6 +213,7 @@ TEST(StoredFormsTest, counts_beyond_their_bytes_are_corrupt) {
   Bytes segment;
   ByteWriter head(segment);
   head.u8(1);
+  head.fixed(uint64_t{0});
   for (int field = 0; field < 4; ++field) head.fixed(UINT32_MAX);
   EXPECT_FALSE(SegmentView::decode(segment));
 }

@@ -18,7 +18,6 @@ namespace {
 
 // A reader merges so many segments' answers with ease; beyond that they are merged into one.
 constexpr size_t segments_max = 16;
-constexpr size_t segment_entry_count_max = 4'000'000;
 
 Status check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) return Error(ErrorCode::cancelled, "the collection was stopped");
@@ -227,7 +226,7 @@ std::vector<size_t> DomainCollector::tables_to_replace() const {
   const bool too_many = live_->table_count() > segments_max;
   for (size_t table = 0; table < live_->table_count(); ++table) {
     const format::SegmentView& view = live_->table(table).view();
-    const bool is_small = view.chunk_count() + view.piece_count() < segment_entry_count_max / 2;
+    const bool is_small = view.size_bytes() < format::segment_size_bytes_aim / 2;
     const bool is_touched =
         std::any_of(view.packs().begin(), view.packs().end(), [&](const auto& pack) { return is_going(pack.id); });
     if (is_touched || (too_many && is_small)) tables.push_back(table);
@@ -278,11 +277,12 @@ Status DomainCollector::merge_index() {
   for (const size_t table : tables) {
     const vault::IndexTable& old = live_->table(table);
     old_segments_.push_back(old.segment());
-    const size_t held = contents.chunks.size() + contents.pieces.size();
-    if (held > 0 && held + old.view().chunk_count() + old.view().piece_count() > segment_entry_count_max) {
+    const uint64_t size_bytes = format::segment_size_bytes(contents) + old.view().size_bytes();
+    if (!contents.packs.empty() && size_bytes > format::segment_size_bytes_aim) {
       TRY_DO(write_segment(std::exchange(contents, {}), {}));
     }
     take_table(old, contents);
+    contents.order = std::max(contents.order, old.view().order());
   }
   if (contents.chunks.empty()) return {};
   // The last one says what all of them together replace: without it the old ones still count.

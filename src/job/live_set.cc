@@ -5,43 +5,21 @@
 
 namespace holdfast::job {
 
-LiveSet::LiveSet(const vault::Index& index) {
-  for (auto& table : index.tables()) {
-    Table taken;
-    taken.chunks.resize(table->view().chunk_count());
-    taken.pieces.resize(table->view().piece_count());
-    taken.table = std::move(table);
-    tables_.push_back(std::move(taken));
+LiveSet::LiveSet(const vault::Index& index) : list_(index.list()) {
+  for (const auto& table : list_.tables()) {
+    marks_.push_back({Bits(table->view().chunk_count()), Bits(table->view().piece_count())});
   }
-}
-
-std::optional<LiveSet::Place> LiveSet::find_chunk(const format::ShortId& id) const {
-  for (size_t place = tables_.size(); place > 0; --place) {
-    if (const auto entry = tables_[place - 1].table->view().find_chunk(id)) {
-      return Place{static_cast<uint32_t>(place - 1), static_cast<uint32_t>(*entry)};
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<LiveSet::Place> LiveSet::find_piece(const format::ShortId& id) const {
-  for (size_t place = tables_.size(); place > 0; --place) {
-    if (const auto entry = tables_[place - 1].table->view().find_piece(id)) {
-      return Place{static_cast<uint32_t>(place - 1), static_cast<uint32_t>(*entry)};
-    }
-  }
-  return std::nullopt;
 }
 
 bool LiveSet::mark_chunk(Place place) {
-  Bits& bits = tables_[place.table].chunks;
+  Bits& bits = marks_[place.table].chunks;
   if (bits[place.entry]) return false;
   bits[place.entry] = true;
   return true;
 }
 
 bool LiveSet::mark_piece(Place place) {
-  Bits& bits = tables_[place.table].pieces;
+  Bits& bits = marks_[place.table].pieces;
   if (bits[place.entry]) return false;
   bits[place.entry] = true;
   mark_chunk(bundle_of(place));

@@ -17,38 +17,35 @@ class LiveSet {
  public:
   explicit LiveSet(const vault::Index& index);
 
-  struct Place {
-    uint32_t table = 0;
-    uint32_t entry = 0;
-  };
-  std::optional<Place> find_chunk(const format::ShortId& id) const;
-  std::optional<Place> find_piece(const format::ShortId& id) const;
+  using Place = vault::TableList::Place;
+  std::optional<Place> find_chunk(const format::ShortId& id) const { return list_.find_chunk(id); }
+  std::optional<Place> find_piece(const format::ShortId& id) const { return list_.find_piece(id); }
 
   // True if it was not marked before. Marking a piece marks its bundle.
   bool mark_chunk(Place place);
   bool mark_piece(Place place);
-  bool is_chunk_marked(Place place) const { return bit(tables_[place.table].chunks, place.entry); }
-  bool is_piece_marked(Place place) const { return bit(tables_[place.table].pieces, place.entry); }
+  bool is_chunk_marked(Place place) const { return bit(marks_[place.table].chunks, place.entry); }
+  bool is_piece_marked(Place place) const { return bit(marks_[place.table].pieces, place.entry); }
 
   // The chunk, or the bundle of the piece.
   format::ChunkLocation chunk(Place place) const { return view(place).chunk(place.entry); }
   Place bundle_of(Place piece) const { return {piece.table, view(piece).piece(piece.entry).bundle}; }
   const format::PackInfo& pack(const Place& chunk) const {
-    return *tables_[chunk.table].table->pack(view(chunk).chunk(chunk.entry).pack);
+    return view(chunk).packs()[view(chunk).chunk(chunk.entry).pack];
   }
 
-  size_t table_count() const { return tables_.size(); }
-  const vault::IndexTable& table(size_t place) const { return *tables_[place].table; }
+  size_t table_count() const { return list_.tables().size(); }
+  const vault::IndexTable& table(size_t place) const { return *list_.tables()[place]; }
 
  private:
   using Bits = std::vector<bool>;
-  struct Table {
-    std::shared_ptr<const vault::IndexTable> table;
+  struct Marks {
     Bits chunks, pieces;
   };
   static bool bit(const Bits& bits, uint32_t place) { return bits[place]; }
-  const format::SegmentView& view(const Place& place) const { return tables_[place.table].table->view(); }
-  std::vector<Table> tables_;
+  const format::SegmentView& view(const Place& place) const { return table(place.table).view(); }
+  vault::TableList list_;
+  std::vector<Marks> marks_;
 };
 
 // The chunks of a segment by the pack they stand in, and by offset within.

@@ -27,10 +27,31 @@ class MappedFile {
   enum class Pattern { random, sequential };
   // A hint; never fails.
   void expect(Pattern pattern) const;
+  // Its pages leave our resident memory, not the page cache. A hint; never fails.
+  void release() const;
 
  private:
   explicit MappedFile(ByteView view) : view_(view) {}
   ByteView view_;
+};
+
+// Memory to work in that a nameless file stands behind, so that the kernel can put it aside: no part of a memory
+// budget. Zeros at first. A disk that fails ends the process (SIGBUS) or loses what is in it: for what can be made
+// again.
+class ScratchMemory {
+ public:
+  ScratchMemory() = default;
+  ~ScratchMemory();
+  ScratchMemory(ScratchMemory&& other) noexcept;
+  ScratchMemory& operator=(ScratchMemory&& other) noexcept;
+
+  // Room for all of it is taken in `folder` now: `no_space` comes here or never.
+  static Result<ScratchMemory> create(const std::string& folder, uint64_t size_bytes);
+  MutableByteView span() const { return span_; }
+
+ private:
+  explicit ScratchMemory(MutableByteView span) : span_(span) {}
+  MutableByteView span_;
 };
 
 // Makes a file piece by piece that becomes visible, under its name and whole, when it is sealed. One thread.

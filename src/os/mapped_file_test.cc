@@ -97,5 +97,23 @@ TEST(Memory, locking_a_page_works_or_says_that_it_may_not) {
   }
 }
 
+TEST(ScratchMemory, begins_as_zeros_keeps_what_is_written_and_leaves_no_file) {
+  TemporaryFolder folder;
+  constexpr size_t size = 40 << 20;
+  const uint64_t anonymous_before = memory_usage()->anonymous_bytes;
+  ScratchMemory scratch = ScratchMemory::create(folder.path(), size).value();
+  ASSERT_EQ(scratch.span().size(), size);
+  EXPECT_EQ(list_directory_at(at_cwd, folder.path())->size(), 0u);
+  for (size_t at = 0; at < size; at += 4096) {
+    ASSERT_EQ(scratch.span()[at], std::byte{0});
+    scratch.span()[at] = static_cast<std::byte>(at >> 12);
+  }
+  const ScratchMemory moved = std::move(scratch);
+  for (size_t at = 0; at < size; at += 4096) ASSERT_EQ(moved.span()[at], static_cast<std::byte>(at >> 12));
+  EXPECT_LT(memory_usage()->anonymous_bytes, anonymous_before + (4 << 20)) << "its pages are the file's";
+  EXPECT_TRUE(ScratchMemory::create(folder.path(), 0)->span().empty());
+  EXPECT_FALSE(ScratchMemory::create(folder.path("missing"), 1));
+}
+
 }  // namespace
 }  // namespace holdfast::os

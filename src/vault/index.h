@@ -4,11 +4,13 @@
 #include <memory>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "format/index_segment.h"
+#include "vault/index_filter.h"
 #include "vault/names.h"
 
 namespace holdfast::vault {
@@ -22,37 +24,96 @@ struct Location {
   bool is_bundle_of_piece = false;
 };
 
-// One searchable segment: its bytes (owned or mapped) and the view over them.
-class IndexTable {
- public:
-  // Keeps `bytes` alive through `owner`.
-  static Result<std::shared_ptr<const IndexTable>> make(ObjectId segment, ByteView bytes,
-                                                       std::shared_ptr<const void> owner);
-  const ObjectId& segment() const { return segment_; }
-  const format::SegmentView& view() const { return view_; }
-  const std::shared_ptr<const format::PackInfo>& pack(uint32_t place) const { return packs_[place]; }
-
- private:
-  ObjectId segment_;
-  std::shared_ptr<const void> owner_;
-  format::SegmentView view_;
-  std::vector<std::shared_ptr<const format::PackInfo>> packs_;
+// A stored segment whose entries are in a table.
+struct TableSegment {
+  ObjectId id;
+  uint64_t order = 0;  // format::SegmentContents::order
+  uint64_t chunk_count = 0;
+  uint64_t piece_count = 0;
+  // Of two homes the one in the newer segment is chosen: the same one by all who know both.
+  bool is_newer_than(const TableSegment& other) const {
+    return order != other.order ? order > other.order : id > other.id;
+  }
 };
 
-// All segments of a domain that are known here. Look-ups from any thread; tables are added while they go on.
+// Searchable entries of one segment, or of several that were merged. Immutable.
+class IndexTable : public std::enable_shared_from_this<IndexTable> {
+ public:
+  struct Parts {
+    std::vector<TableSegment> segments;
+    format::SegmentView view;
+    std::vector<uint32_t> segment_of_pack;  // Places in `segments`; empty: all are of the first.
+    IndexFilter chunk_filter, piece_filter;
+    std::shared_ptr<const void> owner;      // Of the bytes that view and filters look into.
+    uint64_t memory_bytes = 0;              // Of them that count towards the memory budget.
+  };
+  static std::shared_ptr<const IndexTable> make(Parts parts);
+  // The plain form of one segment, kept alive through `owner`.
+  static Result<std::shared_ptr<const IndexTable>> make(ObjectId segment, ByteView bytes,
+                                                       std::shared_ptr<const void> owner);
+
+  // REQUIRES: made from one segment.
+  const ObjectId& segment() const;
+  const std::vector<TableSegment>& segments() const { return parts_.segments; }
+  const format::SegmentView& view() const { return parts_.view; }
+  uint64_t entry_count() const { return view().chunk_count() + view().piece_count(); }
+  uint64_t memory_bytes() const { return parts_.memory_bytes; }
+  std::shared_ptr<const format::PackInfo> pack(uint32_t place) const {
+    return {shared_from_this(), &view().packs()[place]};
+  }
+  uint32_t segment_place_of_pack(uint32_t pack) const {
+    return parts_.segment_of_pack.empty() ? 0 : parts_.segment_of_pack[pack];
+  }
+  const TableSegment& segment_of_chunk(size_t place) const {
+    return parts_.segments[segment_place_of_pack(view().chunk(place).pack)];
+  }
+  // Places in the view. Where an id stands several times, the place in the newest segment.
+  std::optional<size_t> find_chunk(const format::ShortId& id) const;
+  std::optional<size_t> find_piece(const format::ShortId& id) const;
+
+ private:
+  Parts parts_;
+};
+
+using TablePtr = std::shared_ptr<const IndexTable>;
+
+// Tables that together hold an index.
+class TableList {
+ public:
+  struct Place {
+    uint32_t table = 0;
+    uint32_t entry = 0;
+  };
+  TableList() = default;
+  explicit TableList(std::vector<TablePtr> tables) : tables_(std::move(tables)) {}
+  const std::vector<TablePtr>& tables() const { return tables_; }
+  // The chosen home: that in the newest segment of all that know the id.
+  std::optional<Place> find_chunk(const format::ShortId& id) const;
+  std::optional<Place> find_piece(const format::ShortId& id) const;
+
+  void add(TablePtr table) { tables_.push_back(std::move(table)); }
+  void remove(std::span<const TablePtr> tables);
+
+ private:
+  std::vector<TablePtr> tables_;
+};
+
+// All segments of a domain that are known here. Look-ups from any thread; tables come and go meanwhile.
 class Index {
  public:
-  void add(std::shared_ptr<const IndexTable> table);
+  void add(TablePtr table);
+  // At once: look-ups see the one or the other.
+  void replace(std::span<const TablePtr> old, TablePtr table);
   void clear();
-  // Newest table first: what was rewritten later is the chosen home.
   std::optional<Location> find_chunk(const format::ShortId& id) const;
   // Finds the bundle of a piece.
   std::optional<Location> find_piece(const format::ShortId& id) const;
-  std::vector<std::shared_ptr<const IndexTable>> tables() const;
+  TableList list() const;
+  std::vector<TablePtr> tables() const { return list().tables(); }
 
  private:
   mutable std::shared_mutex mutex_;
-  std::vector<std::shared_ptr<const IndexTable>> tables_;  // Guarded by mutex_.
+  TableList list_;  // Guarded by mutex_.
 };
 
 }  // namespace holdfast::vault

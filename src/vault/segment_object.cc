@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view signature_context = "holdfast v1 index segment";
 constexpr uint8_t object_version = 1;
-constexpr uint64_t segment_size_bytes_max = 4ull << 30;
 // Ids do not compress; the columns beside them do, at any level.
 constexpr int segment_level = 1;
 
@@ -74,7 +73,7 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
   ByteReader inner(compressed.view());
   const uint64_t plain_size = inner.fixed<uint64_t>();
   // A segment compresses little: ids are random. A wild ratio is an attack, not an index.
-  if (!inner.ok() || plain_size > segment_size_bytes_max || plain_size / 64 > inner.remaining()) {
+  if (!inner.ok() || plain_size > format::segment_size_bytes_max || plain_size / 64 > inner.remaining()) {
     return broken("impossible size");
   }
   Bytes plain(static_cast<size_t>(plain_size));

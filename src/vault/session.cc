@@ -81,6 +81,7 @@ Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& dom
   (void)TRY(domain.log().append(format::LogKind::session, format::encode(body), vault.rng(), vault.clock(),
                                 [] { return Status(); })
                 .during("begin session"));
+  session->segment_order_ = domain.log().head().number;
   for (size_t count = 0; count < writer_count; ++count) {
     session->writers_.emplace_back([raw = session.get()] { raw->writer_loop(); });
   }
@@ -155,6 +156,7 @@ Status Session::write_segment_if(size_t entry_count_min) {
     if (segment_.chunks.size() + segment_.pieces.size() < entry_count_min) return {};
     contents = std::exchange(segment_, {});
   }
+  contents.order = segment_order_;
   auto plain = std::make_shared<Bytes>(format::encode_segment(std::move(contents)));
   const Bytes object = TRY(seal_segment(vault_, domain_.keys(), *plain));
   const ObjectId id = ObjectId::from(crypto::hash(object));
@@ -180,20 +182,19 @@ Status Session::write_segment_if(size_t entry_count_min) {
   return {};
 }
 
-void Session::note_reuse(const std::shared_ptr<const format::PackInfo>& pack) {
+void Session::note_reuse(const format::PackInfo& pack) {
   const MutexLock lock(reuse_mutex_);
-  reused_packs_.insert(pack);
+  reused_packs_.try_emplace(
+      pack.id, ReusedPack{static_cast<PackKind>(pack.kind), AuthorId{pack.author}, pack.size_bytes});
 }
 
 Status Session::check_reused() {
   const MutexLock lock(reuse_mutex_);
-  for (const auto& pack : reused_packs_) {
-    const std::string key =
-        pack_key(static_cast<PackKind>(pack->kind), domain_.id(), AuthorId{pack->author}, pack->id);
-    auto info = vault_.store().stat(key);
-    if (info && info->size_bytes >= pack->size_bytes) continue;
+  for (const auto& [id, pack] : reused_packs_) {
+    auto info = vault_.store().stat(pack_key(pack.kind, domain_.id(), pack.author, id));
+    if (info && info->size_bytes >= pack.size_bytes) continue;
     if (!info && info.error().code() != ErrorCode::not_found) return std::move(info).error();
-    return Error(ErrorCode::corrupt, "pack " + to_hex(pack->id) + ", which this backup relies on, is " +
+    return Error(ErrorCode::corrupt, "pack " + to_hex(id) + ", which this backup relies on, is " +
                                          (info ? "truncated" : "missing"))
         .with_hint("Run 'holdfast verify'; then back up again.");
   }
@@ -209,7 +210,7 @@ Result<bool> Session::claim(IdSpace space, const format::ShortId& id, bool rewri
   if (!rewrite) {
     const auto found = space == IdSpace::chunk ? domain_.index().find_chunk(id) : domain_.index().find_piece(id);
     if (found) {
-      note_reuse(found->pack);
+      note_reuse(*found->pack);
       return false;
     }
   }

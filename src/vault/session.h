@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -107,7 +108,7 @@ class Session {
   Status open_secrets();
   // Whether nobody holds the id yet; then it is claimed. With `rewrite` the index is not asked.
   Result<bool> claim(IdSpace space, const format::ShortId& id, bool rewrite);
-  void note_reuse(const std::shared_ptr<const format::PackInfo>& pack) EXCLUDES(reuse_mutex_);
+  void note_reuse(const format::PackInfo& pack) EXCLUDES(reuse_mutex_);
   Status check_reused() EXCLUDES(reuse_mutex_);
   Status write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack);
   void writer_loop();
@@ -120,6 +121,7 @@ class Session {
   const SessionOptions options_;
   std::unique_ptr<store::StoreLock> lock_;  // Where the store has locks: keeps collectors out.
   format::SessionId id_{};
+  uint64_t segment_order_ = 0;  // Number of our session record, or of one a little later.
   bool ended_ = false;
   crypto::Secret32 secret_;
   std::array<std::byte, 112> sealed_secret_{};
@@ -142,8 +144,14 @@ class Session {
   static constexpr size_t shard_count = 64;
   std::array<Shard, shard_count> shards_;
 
+  struct ReusedPack {
+    PackKind kind{};
+    AuthorId author;
+    uint32_t size_bytes = 0;
+  };
   Mutex reuse_mutex_;
-  std::set<std::shared_ptr<const format::PackInfo>> reused_packs_ GUARDED_BY(reuse_mutex_);
+  // Keys and sizes by id. Copies: to hold an index table for the sake of a pack would keep all of it in memory.
+  std::unordered_map<ObjectId, ReusedPack> reused_packs_ GUARDED_BY(reuse_mutex_);
 
   Mutex segment_mutex_;
   format::SegmentContents segment_ GUARDED_BY(segment_mutex_);

@@ -64,7 +64,8 @@ Vault::Domain::Domain(Vault& vault, const DomainKeys& keys, LogHead known)
       keys_(keys),
       ids_(keys.id_key),
       secrets_(vault.keyring().vault_id(), keys),
-      log_(vault.store(), vault.keyring(), keys.domain, known) {}
+      log_(vault.store(), vault.keyring(), keys.domain, known),
+      loader_(vault.store(), vault.keyring(), keys, index_, vault.rng(), vault.local_folders()) {}
 
 Result<Vault::Domain*> Vault::domain(DomainId id) {
   const MutexLock lock(mutex_);
@@ -76,58 +77,6 @@ Result<Vault::Domain*> Vault::domain(DomainId id) {
     domain = std::make_unique<Domain>(*this, *keys, head == state_.heads.end() ? LogHead{} : head->second);
   }
   return domain.get();
-}
-
-Status Vault::Domain::load_index() {
-  const MutexLock lock(load_mutex_);
-  std::vector<std::string> fresh;
-  TRY_DO(vault_.store().list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
-    const auto name = parse_object_key(object.key);
-    if (name && !loaded_.contains(name->id)) fresh.push_back(object.key);
-    return {};
-  }));
-  for (const std::string& key : fresh) {
-    const ParsedKey name = *parse_object_key(key);
-    auto object = vault_.store().get(key, std::nullopt);
-    // A collector may have merged it away since it was listed; what it held is in a segment listed next time.
-    if (!object && object.error().code() == ErrorCode::not_found) continue;
-    TRY_DO(object);
-    loaded_.insert(name.id);
-    auto table = open_index_table(vault_.keyring(), keys_, name, *object);
-    if (table) {
-      index_.add(std::move(*table));
-    } else {
-      index_damage_.push_back({key, std::move(table.error())});
-    }
-  }
-  loaded_once_.store(true, std::memory_order_release);
-  return {};
-}
-
-Status Vault::Domain::reload_index() {
-  {
-    const MutexLock lock(load_mutex_);
-    index_.clear();
-    loaded_.clear();
-    index_damage_.clear();
-  }
-  return load_index();
-}
-
-std::vector<IndexDamage> Vault::Domain::index_damage() {
-  const MutexLock lock(load_mutex_);
-  return index_damage_;
-}
-
-Status Vault::Domain::load_index_once() {
-  if (loaded_once_.load(std::memory_order_acquire)) return {};
-  return load_index();
-}
-
-void Vault::Domain::add_own_segment(std::shared_ptr<const IndexTable> table) {
-  const MutexLock lock(load_mutex_);
-  loaded_.insert(table->segment());
-  index_.add(std::move(table));
 }
 
 std::unique_ptr<RecordReader> Vault::Domain::make_reader() {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "base/mutex.h"
@@ -12,6 +10,7 @@
 #include "base/seams.h"
 #include "store/object_store.h"
 #include "vault/index.h"
+#include "vault/index_loader.h"
 #include "vault/keyring.h"
 #include "vault/log.h"
 #include "vault/record_reader.h"
@@ -26,11 +25,6 @@ struct LocalState {
 Bytes encode_local_state(const LocalState& state);
 Result<LocalState> decode_local_state(ByteView bytes);
 
-struct IndexDamage {
-  std::string key;
-  Error error;
-};
-
 // An opened vault: keys, logs, indexes. The const methods may be called from any thread.
 class Vault {
  public:
@@ -39,6 +33,9 @@ class Vault {
   store::ObjectStore& store() { return store_; }
   Keyring& keyring() { return keyring_; }
   const Keyring& keyring() const { return keyring_; }
+  // Where indexes may be kept between runs, and put aside; nowhere until this is called. Before the first domain().
+  void use_local_folders(LocalFolders folders) { local_folders_ = std::move(folders); }
+  const LocalFolders& local_folders() const { return local_folders_; }
   Rng& rng() { return rng_; }
   Clock& clock() { return clock_; }
 
@@ -51,17 +48,14 @@ class Vault {
     const IdKeys& ids() const { return ids_; }
     DomainLog& log() { return log_; }
     Index& index() { return index_; }
-    // Loads all segments once; later calls load what was added since. A damaged segment is left out and remembered: it
-    // costs what it alone knew. Any thread.
-    Status load_index() EXCLUDES(load_mutex_);
-    // The same, but only the first call looks into the store.
-    Status load_index_once() EXCLUDES(load_mutex_);
-    // Forgets all segments and loads what is there now: after a collection.
-    Status reload_index() EXCLUDES(load_mutex_);
-    // What load_index() left out, and why.
-    std::vector<IndexDamage> index_damage() EXCLUDES(load_mutex_);
-    // Takes in a segment that this process wrote itself.
-    void add_own_segment(std::shared_ptr<const IndexTable> table) EXCLUDES(load_mutex_);
+    // As IndexLoader (vault/index_loader.h) says. Any thread.
+    Status load_index() { return loader_.load(); }
+    Status load_index_once() { return loader_.load_once(); }
+    // From the store alone, each segment a table of its own: for who judges or replaces segments.
+    Status reload_index() { return loader_.reload_apart(); }
+    // What was left out, and why.
+    std::vector<IndexDamage> index_damage() { return loader_.damage(); }
+    void add_own_segment(TablePtr table) { loader_.add_own(std::move(table)); }
     // A reader for one thread.
     std::unique_ptr<RecordReader> make_reader();
 
@@ -72,10 +66,7 @@ class Vault {
     SessionSecrets secrets_;
     DomainLog log_;
     Index index_;
-    Mutex load_mutex_;
-    std::set<ObjectId> loaded_ GUARDED_BY(load_mutex_);
-    std::vector<IndexDamage> index_damage_ GUARDED_BY(load_mutex_);
-    std::atomic<bool> loaded_once_ = false;
+    IndexLoader loader_;
   };
   Result<Domain*> domain(DomainId id) EXCLUDES(mutex_);
   Result<Domain*> home() { return domain(keyring_.home_domain()); }
@@ -92,6 +83,7 @@ class Vault {
   store::ObjectStore& store_;
   Keyring keyring_;
   LocalState state_;
+  LocalFolders local_folders_;
   Rng& rng_;
   Clock& clock_;
   Mutex mutex_;
