@@ -158,6 +158,35 @@ TEST_F(FileSystemTest, large_folders_are_listed_in_pieces_and_from_anywhere) {
   }
 }
 
+// Readers remember where they stood: neither order nor changing between points may show.
+TEST_F(FileSystemTest, names_are_found_in_any_order_and_by_turns_in_two_points) {
+  TestTree first{{"", test_folder()}, {"many", test_folder()}}, second = first;
+  constexpr uint64_t file_count = 3'000;
+  for (uint64_t count = 0; count < file_count; ++count) {
+    first["many/f" + std::to_string(count)] = test_file(Bytes(count % 7, std::byte{1}));
+    if (count % 3 == 0) continue;
+    second["many/f" + std::to_string(count)] = test_file(Bytes(count % 5 + 10, std::byte{2}));
+  }
+  const auto older = bed.backup(first), newer = bed.backup(second);
+  open();
+  const uint64_t older_folder = at({name_of(older), "many"}), newer_folder = at({name_of(newer), "many"});
+  crypto::SeededRng rng(9);
+  for (uint64_t round = 0; round < 3 * file_count; ++round) {
+    const uint64_t count = round < file_count ? round : round < 2 * file_count ? 2 * file_count - 1 - round
+                                                                               : rng.below(file_count);
+    const std::string name = "f" + std::to_string(count);
+    const auto there = system->look_up(older_folder, name);
+    ASSERT_TRUE(there.has_value()) << name;
+    ASSERT_EQ(static_cast<uint64_t>(there->st_size), count % 7) << name;
+    const auto later = system->look_up(newer_folder, name);
+    ASSERT_EQ(later.has_value(), count % 3 != 0) << name;
+    if (later) {
+      ASSERT_EQ(static_cast<uint64_t>(later->st_size), count % 5 + 10) << name;
+    }
+    ASSERT_EQ(system->look_up(older_folder, name + "x").error().code(), ErrorCode::not_found);
+  }
+}
+
 TEST_F(FileSystemTest, what_the_kernel_forgets_is_forgotten_and_numbers_stay) {
   const auto point = bed.backup(job::testing::sample_tree(6));
   open();

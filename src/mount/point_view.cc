@@ -46,6 +46,14 @@ Result<Bytes> DomainReaders::Reader::get(const ChunkId& id) {
   return node;
 }
 
+tree::Cursor& DomainReaders::Reader::cursor(const tree::Root& root) {
+  if (!cursor_ || cursor_root_ != root) {
+    cursor_root_ = root;
+    cursor_.emplace(*this, root);
+  }
+  return *cursor_;
+}
+
 DomainReaders::Loan DomainReaders::lend() {
   {
     const MutexLock lock(mutex_);
@@ -83,7 +91,7 @@ job::PathEntry PointView::plain_folder(ByteView key) const {
 
 Result<std::optional<job::PathEntry>> PointView::look_up(ByteView key) {
   const auto reader = readers_.lend();
-  tree::Cursor cursor(*reader, job::to_root(point_.point.entries));
+  tree::Cursor& cursor = reader->cursor(job::to_root(point_.point.entries));
   TRY_DO(cursor.seek(key));
   if (cursor.valid() && equal(cursor.entry().key, key)) {
     return std::optional(TRY(job::decode_path_entry(key, cursor.entry().value)));
@@ -98,7 +106,7 @@ Result<std::optional<job::PathEntry>> PointView::look_up(ByteView key) {
 Status PointView::list(ByteView folder, const std::optional<Bytes>& after,
                        const std::function<Result<bool>(const job::PathEntry&)>& visit) {
   const auto reader = readers_.lend();
-  tree::Cursor cursor(*reader, job::to_root(point_.point.entries));
+  tree::Cursor& cursor = reader->cursor(job::to_root(point_.point.entries));
   const Bytes prefix = first_beneath(folder);
   TRY_DO(cursor.seek(after ? after_subtree(*after) : prefix));
   // The root's own entry has the empty key, which every key begins with.

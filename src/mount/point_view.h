@@ -12,6 +12,7 @@
 #include "job/vault_nodes.h"
 #include "job/walk.h"
 #include "mount/block_cache.h"
+#include "tree/tree.h"
 #include "vault/vault.h"
 
 // Recovery points as something to look up, list and read at random, from any thread.
@@ -28,9 +29,16 @@ class DomainReaders {
         : nodes(domain), fetcher(domain, vault.store()), node_cache(cache) {}
     Result<ChunkId> put(ByteView node) override { return nodes.put(node); }
     Result<Bytes> get(const ChunkId& id) override;
+    // Where this reader stood last in that tree: names asked for in order, as ls(1), find(1) and rsync(1) do, then cost
+    // a step each and not a way down from the root, on which every node is checked anew.
+    tree::Cursor& cursor(const tree::Root& root);
     job::VaultNodes nodes;
     job::ChunkFetcher fetcher;
     BlockCache& node_cache;
+
+   private:
+    tree::Root cursor_root_;
+    std::optional<tree::Cursor> cursor_;
   };
   // Hands the reader back when it goes.
   struct Return {
