@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "job/lost_content.h"
 #include "job/node_cache.h"
 
 namespace holdfast::job {
@@ -188,15 +189,36 @@ void fill_counts(format::RecoveryPoint& point, const BackupCounts& counts) {
 
 namespace {
 
+// What a backup builds upon.
+struct Base {
+  std::optional<vault::PointInfo> parent;
+  LostContent lost;  // Of the parent: read again.
+};
+
+// Subtrees that did not change are taken over from the parent and never looked up; so what of it is lost is found out
+// before.
+Status look_for_losses(vault::Vault& vault, vault::Session& session, const BackupRequest& request, Base& base,
+                       BackupReport& report) {
+  report.lost_pack_count = session.lost_packs().size();
+  if (session.lost_packs().empty() || !base.parent) return {};
+  vault::Vault::Domain& domain = *TRY(vault.home());
+  base.lost = TRY(find_lost_content(domain, *base.parent, session.lost_packs(), request.stop));
+  report.was_tree_lost = base.lost.is_tree_lost;
+  if (base.lost.is_tree_lost) base.parent.reset();
+  return {};
+}
+
 // Scans and stores. Beyond this nothing is read any more.
 Status fill(vault::Vault& vault, vault::Session& session, source::Source& source, const BackupRequest& request,
-            const std::optional<vault::PointInfo>& parent, Observer& observer, BackupReport& report) {
+            const Base& base, Observer& observer, BackupReport& report) {
+  const std::optional<vault::PointInfo>& parent = base.parent;
   vault::Vault::Domain& domain = *TRY(vault.home());
   const ThawGuard thaw(source);
   std::optional<TreeState> previous;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
+  retry.insert(base.lost.keys.begin(), base.lost.keys.end());
 
   vault::Session::Worker state_worker(session);
   VaultNodes state_nodes(domain, &state_worker);
@@ -226,18 +248,26 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
 Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
                                 Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.home());
+  std::optional<RewritePlanner> rewrites;  // Outlives the session, which asks it.
   auto session = TRY(vault::Session::begin(
       vault, domain,
       {.host = request.host, .purpose = "backup", .effort = request.effort, .profile = request.profile}));
   const source::Description description = source.describe();
-  const auto parent = find_parent(domain.log(), description, request);
+  Base base{.parent = find_parent(domain.log(), description, request), .lost = {}};
   BackupReport report;
   report.point.point = describe_point(description, request, vault.clock().now());
-  if (parent) report.point.point.parent = parent->id;
 
-  Status filled = source.freeze();
+  Status filled = look_for_losses(vault, *session, request, base, report);
+  if (base.parent) {
+    report.point.point.parent = base.parent->id;
+    rewrites.emplace(domain, to_root(base.parent->point.entries), observer.progress, request.rewrite);
+    session->set_store_again([&rewrites](const vault::Location& home, uint64_t size_bytes) {
+      return rewrites->wants(home, size_bytes);
+    });
+  }
+  if (filled) filled = source.freeze();
   // From here on fill() sees to it that the source is thawed whatever happens.
-  if (filled) filled = fill(vault, *session, source, request, parent, observer, report);
+  if (filled) filled = fill(vault, *session, source, request, base, observer, report);
   if (!filled) {
     session->end().ignore("the error above is the one to report; what was stored is kept for the next run");
     return std::move(filled.error());
@@ -245,6 +275,9 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
   // Packs, then index, then the record that makes it a recovery point.
   fill_counts(report.point.point, report.counts);
   report.point = TRY(session->commit(std::move(report.point.point)));
+  report.lost_content_count = base.lost.ids.size();
+  report.healed_content_count = count_healed(domain, base.lost.ids, session->lost_packs());
+  if (rewrites) report.rewritten_bytes = rewrites->rewritten_bytes();
   return report;
 }
 

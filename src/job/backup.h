@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "job/backup_pipeline.h"
 #include "job/observer.h"
+#include "job/rewrite_planner.h"
 #include "source/source.h"
 #include "vault/vault.h"
 
@@ -26,6 +27,7 @@ struct BackupRequest {
   codec::Effort effort = codec::Effort::auto_;
   Profile* profile = nullptr;         // Null: nothing is timed.
   unsigned worker_count = 0;            // 0: one for each processor.
+  RewriteLimits rewrite;
   std::stop_token stop;
 };
 
@@ -33,6 +35,16 @@ struct BackupReport {
   vault::PointInfo point;
   BackupCounts counts;
   std::vector<SkippedItem> skipped;     // Up to a bound; counts.skipped_count has the number.
+
+  // Packs that the index names and the store has lost. What the parent had in them was read again, so that the new
+  // point is whole; so are earlier points again, as far as the files were still the same.
+  uint64_t lost_pack_count = 0;
+  bool was_tree_lost = false;           // Nothing could be built upon the parent: everything was read.
+  uint64_t lost_content_count = 0;      // Pieces and chunks of the parent that were lost, unless its tree was,
+  uint64_t healed_content_count = 0;    // and those of them that are there again.
+
+  // Of what was stored: held already, but scattered.
+  uint64_t rewritten_bytes = 0;
 };
 
 // Backs a source up into the vault's home domain. Skips are data: the run then succeeds with counts.skipped_count > 0.

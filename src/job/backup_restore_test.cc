@@ -213,6 +213,89 @@ TEST_F(BackupRestoreTest, any_history_restores_and_leaves_the_tree_of_a_fresh_ba
   }
 }
 
+class LostPackTest : public BackupRestoreTest {
+ protected:
+  void SetUp() override {
+    crypto::SeededRng rng(31);
+    for (int count = 0; count < 90; ++count) {
+      source_.files[*format::path_to_key("/d" + std::to_string(count % 5) + "/f" + std::to_string(count))] =
+          random_file(rng, count);
+    }
+    const auto report = backup(source_);
+    ASSERT_TRUE(report) << report.error().message();
+    first_ = report->point;
+  }
+  std::vector<std::string> packs(std::string_view prefix) {
+    std::vector<std::string> found;
+    EXPECT_TRUE(bed_.store.list(prefix, "", [&](const store::ObjectInfo& object) -> Status {
+      found.push_back(object.key);
+      return {};
+    }));
+    return found;
+  }
+  Result<BackupReport> backup_by_a_new_process() {
+    auto vault = bed_.reopen(bed_.store);
+    return backup(*vault, source_);
+  }
+
+  StatefulSource source_;
+  vault::PointInfo first_;
+};
+
+TEST_F(LostPackTest, what_each_lost_pack_held_is_read_again_though_nothing_changed) {
+  const std::vector<std::string> all = packs("data/");
+  ASSERT_GT(all.size(), 1u);
+  for (const std::string& pack : all) {
+    SCOPED_TRACE(pack);
+    ASSERT_TRUE(bed_.store.remove(pack));
+    const auto report = backup_by_a_new_process();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_FALSE(report->was_tree_lost);
+    EXPECT_GT(report->lost_pack_count, 0u);
+    EXPECT_GT(report->lost_content_count, 0u);
+    EXPECT_EQ(report->healed_content_count, report->lost_content_count);
+    EXPECT_GT(report->counts.unchanged_count, 0u);
+    expect_restores(bed_.store, report->point, readable(source_));
+    expect_restores(bed_.store, first_, readable(source_));
+    const auto again = backup_by_a_new_process();
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->lost_content_count, 0u);
+    EXPECT_EQ(again->counts.read_bytes, 0u);
+    EXPECT_EQ(again->point.point.stored_bytes, 0u);
+  }
+}
+
+TEST_F(LostPackTest, a_lost_tree_has_everything_read_and_put_together_again) {
+  for (const std::string& pack : packs("meta/")) {
+    SCOPED_TRACE(pack);
+    ASSERT_TRUE(bed_.store.remove(pack));
+    const auto report = backup_by_a_new_process();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_TRUE(report->was_tree_lost);
+    expect_restores(bed_.store, report->point, readable(source_));
+    expect_restores(bed_.store, first_, readable(source_));
+    const auto again = backup_by_a_new_process();
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->was_tree_lost);
+    EXPECT_EQ(again->counts.read_bytes, 0u);
+  }
+}
+
+TEST_F(LostPackTest, what_has_changed_since_cannot_be_healed_and_is_counted) {
+  for (const std::string& pack : packs("data/")) ASSERT_TRUE(bed_.store.remove(pack));
+  size_t changed_count = 0;
+  for (auto& [key, file] : source_.files) {
+    if (file.content.empty() || file.hole_end_bytes > 0 || ++changed_count > 3) continue;
+    file.content = Bytes(file.content.size(), std::byte{77});
+    file.modified_seconds += 1;
+  }
+  const auto report = backup_by_a_new_process();
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_GT(report->healed_content_count, 0u);
+  EXPECT_LT(report->healed_content_count, report->lost_content_count);
+  expect_restores(bed_.store, report->point, readable(source_));
+}
+
 TEST_F(BackupRestoreTest, what_cannot_be_read_is_told_left_out_and_tried_again) {
   crypto::SeededRng rng(3);
   StatefulSource source;

@@ -108,7 +108,7 @@ Result<bool> ContentStore::attempt_small(source::Content& content, ContentOutcom
   if (size == 0) return true;
   const ChunkId id = worker_.piece_id(place.first(size));
   outcome.piece = format::ContentPiece{.piece = id, .size_bytes = static_cast<uint32_t>(size)};
-  if (TRY(worker_.claim_piece(id, false))) TRY_DO(keep_piece(id, static_cast<uint32_t>(size)));
+  if (TRY(worker_.claim_piece(id, static_cast<uint32_t>(size)))) TRY_DO(keep_piece(id, static_cast<uint32_t>(size)));
   return true;
 }
 

@@ -205,7 +205,8 @@ Status PointCopier::fetch_share(Hands& hands, size_t begin, size_t end) {
           return {};
         }
         fetched.to = hands.worker.piece_id(plain);
-        if (TRY(hands.worker.claim_piece(fetched.to, false))) fetched.claimed = to_bytes(plain);
+        const auto size_bytes = static_cast<uint32_t>(plain.size());
+        if (TRY(hands.worker.claim_piece(fetched.to, size_bytes))) fetched.claimed = to_bytes(plain);
         return {};
       },
       [](const Wanted&, Error error) -> Status { return error; });

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "crypto/box.h"
 #include "vault/pack_stream.h"
+#include "vault/pack_survey.h"
 
 namespace holdfast::vault {
 
@@ -82,6 +83,7 @@ Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& dom
                                 [] { return Status(); })
                 .during("begin session"));
   session->segment_order_ = domain.log().head().number;
+  TRY_DO(session->survey_packs().during("begin session"));
   for (size_t count = 0; count < writer_count; ++count) {
     session->writers_.emplace_back([raw = session.get()] { raw->writer_loop(); });
   }
@@ -184,35 +186,56 @@ Status Session::write_segment_if(size_t entry_count_min) {
 
 void Session::note_reuse(const format::PackInfo& pack) {
   const MutexLock lock(reuse_mutex_);
-  reused_packs_.try_emplace(
-      pack.id, ReusedPack{static_cast<PackKind>(pack.kind), AuthorId{pack.author}, pack.size_bytes});
+  reused_packs_.try_emplace(pack.id, pack.size_bytes);
 }
 
-Status Session::check_reused() {
-  const MutexLock lock(reuse_mutex_);
-  for (const auto& [id, pack] : reused_packs_) {
-    auto info = vault_.store().stat(pack_key(pack.kind, domain_.id(), pack.author, id));
-    if (info && info->size_bytes >= pack.size_bytes) continue;
-    if (!info && info.error().code() != ErrorCode::not_found) return std::move(info).error();
-    return Error(ErrorCode::corrupt, "pack " + to_hex(id) + ", which this backup relies on, is " +
-                                         (info ? "truncated" : "missing"))
-        .with_hint("Run 'holdfast verify'; then back up again.");
-  }
+// What lies beneath a subtree that a backup takes over from its parent is never looked up, so it is not enough to look
+// at the packs that look-ups led to: all that the index names must be there.
+Status Session::survey_packs() {
+  TRY_DO(domain_.load_index_once());
+  lost_packs_ = TRY(PackSurvey::take(vault_.store(), domain_.id())).lost(domain_.index());
   return {};
 }
 
-Result<bool> Session::claim(IdSpace space, const format::ShortId& id, bool rewrite) {
+Status Session::check_presence() {
+  PackSurvey survey = TRY(PackSurvey::take(vault_.store(), domain_.id()));
+  const auto newly_lost = [&]() -> std::optional<ObjectId> {
+    for (const ObjectId& pack : survey.lost(domain_.index())) {
+      if (!lost_packs_.contains(pack)) return pack;
+    }
+    return std::nullopt;
+  };
+  std::optional<ObjectId> lost = newly_lost();
+  if (lost) {
+    // A collector may have moved what it held meanwhile, and said so in a newer segment.
+    TRY_DO(domain_.reload_index());
+    survey = TRY(PackSurvey::take(vault_.store(), domain_.id()));
+    lost = newly_lost();
+  }
+  const MutexLock lock(reuse_mutex_);
+  for (const auto& [pack, size_bytes] : reused_packs_) {
+    if (!lost && !survey.holds(pack, size_bytes)) lost = pack;
+  }
+  if (!lost) return {};
+  return Error(ErrorCode::corrupt, "pack " + to_hex(*lost) + ", which this backup may rely on, has gone missing")
+      .with_hint("Back up again, which stores anew what it held, and run 'holdfast verify'.");
+}
+
+bool Session::may_rely_on(const Location& home, uint64_t size_bytes) const {
+  if (!lost_packs_.empty() && lost_packs_.contains(home.pack->id)) return false;
+  return !store_again_ || !store_again_(home, size_bytes);
+}
+
+Result<bool> Session::claim(IdSpace space, const format::ShortId& id, uint64_t size_bytes) {
   const StageTimer timer(options_.profile, Stage::look_up);
   Shard& shard = shards_[static_cast<size_t>(id[0]) % shard_count];
   const MutexLock lock(shard.mutex);
   auto& claimed = space == IdSpace::chunk ? shard.chunks : shard.pieces;
   if (claimed.contains(id)) return false;
-  if (!rewrite) {
-    const auto found = space == IdSpace::chunk ? domain_.index().find_chunk(id) : domain_.index().find_piece(id);
-    if (found) {
-      note_reuse(*found->pack);
-      return false;
-    }
+  const auto home = space == IdSpace::chunk ? domain_.index().find_chunk(id) : domain_.index().find_piece(id);
+  if (home && may_rely_on(*home, size_bytes)) {
+    note_reuse(*home->pack);
+    return false;
   }
   claimed.insert(id);
   return true;
@@ -259,7 +282,7 @@ Result<Session::Worker::Put> Session::Worker::put(format::RecordKind kind, const
                                                   codec::Material material) {
   TRY_DO(session_.domain_.load_index_once());
   Put put{.id = id};
-  if (TRY(session_.claim(IdSpace::chunk, format::short_id(id), false))) {
+  if (TRY(session_.claim(IdSpace::chunk, format::short_id(id), plain.size()))) {
     put.stored_bytes = TRY(store(kind, id, plain, nullptr, material));
   }
   return put;
@@ -278,10 +301,10 @@ Result<Session::Worker::Put> Session::Worker::put_node(ByteView plain) {
                    codec::Material::gathered));
 }
 
-Result<bool> Session::Worker::claim_piece(const ChunkId& id, bool rewrite) {
+Result<bool> Session::Worker::claim_piece(const ChunkId& id, uint32_t size_bytes) {
   const auto attempt = [&]() -> Result<bool> {
     TRY_DO(session_.domain_.load_index_once());
-    return session_.claim(IdSpace::piece, format::short_id(id), rewrite);
+    return session_.claim(IdSpace::piece, format::short_id(id), size_bytes);
   };
   return guard(attempt());
 }
@@ -326,7 +349,7 @@ Status Session::admit() {
 Result<PointInfo> Session::commit(format::RecoveryPoint point) {
   CHECK(!ended_);
   TRY_DO(flush());
-  TRY_DO(check_reused());
+  TRY_DO(check_presence());
   if (!point.parent.is_none()) built_upon_.insert(point.parent);
   point.session = id_;
   point.stored_bytes = stored_bytes();

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -61,9 +62,9 @@ class Session {
     Result<Put> put_node(ByteView plain);
 
     ChunkId piece_id(ByteView plain) const;
-    // True if the caller must store the piece in a bundle: nobody holds it, and from now on everyone else relies on
-    // this caller, who must put it or fail the session.
-    Result<bool> claim_piece(const ChunkId& id, bool rewrite);
+    // True if the caller must store the piece in a bundle: nobody holds it, or its home is not good enough, and from
+    // now on everyone else relies on this caller, who must put it or fail the session.
+    Result<bool> claim_piece(const ChunkId& id, uint32_t size_bytes);
     // `ids` and `sizes` of the claimed pieces whose bytes lie side by side in `plain`.
     Result<Put> put_bundle(const std::vector<ChunkId>& ids, const std::vector<uint32_t>& sizes, ByteView plain);
 
@@ -82,13 +83,24 @@ class Session {
     RecordSealer sealer_;
   };
 
+  // What is held already is relied on unless this says true of its home, for a content of so many bytes: then it is
+  // stored again, once a session. Called from any thread that puts; it must be quick and put nothing itself. Set before
+  // anything is put.
+  using StoreAgain = std::function<bool(const Location& home, uint64_t size_bytes)>;
+  void set_store_again(StoreAgain store_again) { store_again_ = std::move(store_again); }
+
+  // Packs that the index named when the session began, but the store did not hold whole. What has its home in them
+  // counts as absent.
+  const std::set<ObjectId>& lost_packs() const { return lost_packs_; }
+
   // Where a piece stands in what the vault held before this session; nothing if it is new.
   Result<std::optional<Location>> find_piece(const ChunkId& id);
 
   // Makes everything put so far durable, packs then index. No put may be under way.
   Status flush();
-  // flush(), then checks that what was reused is still there, then the commit record. `busy` if the session was fenced
-  // or a point it built upon was forgotten meanwhile: nothing is lost, a new session finds all chunks again.
+  // flush(), then checks that all packs that this session may rely on are still there, then the commit record. `busy`
+  // if the session was fenced or a point it built upon was forgotten meanwhile: nothing is lost, a new session finds
+  // all chunks again. `corrupt` if packs were lost since the session began.
   Result<PointInfo> commit(format::RecoveryPoint point);
   // Ends without a point: flushes, so that the work is not done again.
   Status end();
@@ -106,10 +118,12 @@ class Session {
   friend class PackStream;
   Session(Vault& vault, Vault::Domain& domain, SessionOptions options);
   Status open_secrets();
-  // Whether nobody holds the id yet; then it is claimed. With `rewrite` the index is not asked.
-  Result<bool> claim(IdSpace space, const format::ShortId& id, bool rewrite);
+  // Whether the id must be stored, by this caller; then it is claimed.
+  Result<bool> claim(IdSpace space, const format::ShortId& id, uint64_t size_bytes);
+  bool may_rely_on(const Location& home, uint64_t size_bytes) const;
   void note_reuse(const format::PackInfo& pack) EXCLUDES(reuse_mutex_);
-  Status check_reused() EXCLUDES(reuse_mutex_);
+  Status survey_packs();
+  Status check_presence() EXCLUDES(reuse_mutex_);
   Status write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack);
   void writer_loop();
   Status write_segment_if(size_t entry_count_min) EXCLUDES(segment_mutex_);
@@ -126,6 +140,8 @@ class Session {
   crypto::Secret32 secret_;
   std::array<std::byte, 112> sealed_secret_{};
   std::atomic<uint64_t> stored_bytes_ = 0;
+  StoreAgain store_again_;
+  std::set<ObjectId> lost_packs_;
   std::set<ObjectId> built_upon_;  // Points whose trees this session may refer to.
 
   // Ids claimed in this session and not yet in a loaded segment.
@@ -144,14 +160,9 @@ class Session {
   static constexpr size_t shard_count = 64;
   std::array<Shard, shard_count> shards_;
 
-  struct ReusedPack {
-    PackKind kind{};
-    AuthorId author;
-    uint32_t size_bytes = 0;
-  };
   Mutex reuse_mutex_;
-  // Keys and sizes by id. Copies: to hold an index table for the sake of a pack would keep all of it in memory.
-  std::unordered_map<ObjectId, ReusedPack> reused_packs_ GUARDED_BY(reuse_mutex_);
+  // Sizes in bytes. Copies: to hold an index table for the sake of a pack would keep all of it in memory.
+  std::unordered_map<ObjectId, uint32_t> reused_packs_ GUARDED_BY(reuse_mutex_);
 
   Mutex segment_mutex_;
   format::SegmentContents segment_ GUARDED_BY(segment_mutex_);

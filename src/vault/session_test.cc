@@ -137,7 +137,7 @@ TEST_F(SessionTest, pieces_are_claimed_by_one_worker_and_found_in_bundles) {
         for (size_t count = 0; count < files.size(); ++count) {
           const size_t place = (count * 11 + worker_number * 97) % files.size();
           const ChunkId id = worker.piece_id(files[place]);
-          const auto mine = worker.claim_piece(id, false);
+          const auto mine = worker.claim_piece(id, 0);
           ASSERT_TRUE(mine.has_value());
           if (!*mine) continue;
           ++claimed[place];
@@ -193,6 +193,36 @@ TEST_F(SessionTest, what_one_session_flushed_the_next_does_not_store_again) {
   EXPECT_EQ(object_count("data/"), packs);
 }
 
+// Segments are named by hashes, so whoever lists them sees them in any order.
+TEST_F(SessionTest, what_was_stored_again_later_is_the_home_for_whoever_opens_the_vault) {
+  const std::vector<Bytes> files = contents(4, 3, 900);
+  std::set<ObjectId> homes_before;
+  for (int round = 0; round < 8; ++round) {
+    auto vault = open();
+    auto session = begin(*vault);
+    session->set_store_again([](const Location&, uint64_t) { return true; });
+    Session::Worker worker(*session);
+    std::vector<ChunkId> ids;
+    std::vector<uint32_t> sizes;
+    Bytes plain;
+    for (const Bytes& file : files) {
+      ids.push_back(worker.piece_id(file));
+      sizes.push_back(static_cast<uint32_t>(file.size()));
+      plain.insert(plain.end(), file.begin(), file.end());
+      ASSERT_EQ(worker.claim_piece(ids.back(), sizes.back()), true);
+      ASSERT_EQ(worker.claim_piece(ids.back(), sizes.back()), false);  // Once a session is enough.
+    }
+    ASSERT_TRUE(worker.put_bundle(ids, sizes, plain));
+    ASSERT_TRUE(session->commit({}));
+    auto reader = open();
+    Vault::Domain& domain = **reader->home();
+    ASSERT_TRUE(domain.load_index_once());
+    const auto home = domain.index().find_piece(format::short_id(ids.front()));
+    ASSERT_TRUE(home.has_value());
+    EXPECT_TRUE(homes_before.insert(home->pack->id).second) << "round " << round;
+  }
+}
+
 TEST_F(SessionTest, a_point_that_leans_on_a_lost_pack_is_not_committed) {
   const Bytes chunk = contents(4, 1, 9'000).front();
   {
@@ -215,6 +245,63 @@ TEST_F(SessionTest, a_point_that_leans_on_a_lost_pack_is_not_committed) {
   const auto point = session->commit({});
   ASSERT_FALSE(point);
   EXPECT_EQ(point.error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(SessionTest, a_pack_that_goes_missing_ends_the_session_even_if_nothing_was_looked_up_in_it) {
+  {
+    auto vault = open();
+    auto session = begin(*vault);
+    Session::Worker worker(*session);
+    ASSERT_TRUE(worker.put_chunk(contents(4, 1, 9'000).front()));
+    ASSERT_TRUE(session->commit({}));
+  }
+  auto vault = open();
+  auto session = begin(*vault);
+  EXPECT_TRUE(session->lost_packs().empty());
+  std::string pack;
+  ASSERT_TRUE(store_.list("data/", "", [&](const store::ObjectInfo& object) -> Status {
+    pack = object.key;
+    return {};
+  }));
+  const Bytes whole = *store_.get(pack, std::nullopt);
+  ASSERT_TRUE(store_.remove(pack));
+  const std::array<ByteView, 1> short_pack{ByteView(whole).first(whole.size() - 1)};
+  ASSERT_TRUE(store_.create(pack, short_pack));
+  const auto point = session->commit({});
+  ASSERT_FALSE(point);
+  EXPECT_EQ(point.error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(SessionTest, what_a_lost_pack_held_is_stored_again) {
+  const std::vector<Bytes> chunks = contents(5, 60, 12'000);
+  const auto put_all = [&](Session& session) {
+    uint64_t stored_bytes = 0;
+    Session::Worker worker(session);
+    for (const Bytes& chunk : chunks) stored_bytes += worker.put_chunk(chunk)->stored_bytes;
+    EXPECT_TRUE(session.commit({}));
+    return stored_bytes;
+  };
+  auto first = open();
+  EXPECT_GT(put_all(*begin(*first)), 0u);
+  std::vector<std::string> packs;
+  ASSERT_TRUE(store_.list("data/", "", [&](const store::ObjectInfo& object) -> Status {
+    packs.push_back(object.key);
+    return {};
+  }));
+  ASSERT_TRUE(store_.remove(packs.front()));
+  auto second = open();
+  auto session = begin(*second);
+  EXPECT_EQ(session->lost_packs().size(), 1u);
+  EXPECT_GT(put_all(*session), 0u);
+  auto reader = open();
+  const IdKeys& ids = (*reader->home())->ids();
+  for (const Bytes& chunk : chunks) {
+    const auto bytes = read(*reader, hash_with(ids.chunk, chunk));
+    ASSERT_TRUE(bytes) << bytes.error().message();
+    EXPECT_EQ(*bytes, chunk);
+  }
+  // The lost pack is still named, but nothing has its home there.
+  EXPECT_EQ(put_all(*begin(*reader)), 0u);
 }
 
 TEST_F(SessionTest, fenced_sessions_and_forgotten_parents_are_told_to_try_again) {
