@@ -100,11 +100,10 @@ Status BackupPipeline::put(source::Item item) {
   } else {
     item.content_identity = item.content ? item.content_identity : 0;
   }
-  if (item.content && item.size_bytes > options_.huge_size_bytes && item.size_bytes != UINT64_MAX) {
-    return put_huge(std::move(item));
-  }
+  if (item.content && item.size_bytes == source::size_bytes_unknown) return put_stream(std::move(item));
+  if (item.content && item.size_bytes > options_.huge_size_bytes) return put_huge(std::move(item));
   if (!open_batch_) open_batch_ = std::make_shared<Batch>();
-  if (item.content) open_batch_->size_bytes += item.size_bytes == UINT64_MAX ? batch_size_bytes : item.size_bytes;
+  if (item.content) open_batch_->size_bytes += item.size_bytes;
   Step step;
   step.key = item.key;
   step.item = std::move(item);
@@ -138,6 +137,94 @@ Status BackupPipeline::put_huge(source::Item item) {
   return submit(std::move(batch));
 }
 
+Bytes BackupPipeline::take_window() {
+  {
+    const MutexLock lock(windows_mutex_);
+    if (!windows_.empty()) {
+      Bytes window = std::move(windows_.back());
+      windows_.pop_back();
+      return window;
+    }
+  }
+  return Bytes(window_room_bytes(options_.limits.chunk_size_bytes_mean));
+}
+
+// A stream can be read but once and in order, so the scan's thread reads and cuts it, which is cheap; hashing,
+// compressing and sealing, which are not, go to the workers a window at a time. The builder appends what comes back in
+// order, so that memory is bounded by the windows under way, whatever the stream's length.
+Status BackupPipeline::put_stream(source::Item item) {
+  TRY_DO(submit_open_batch());
+  Step step;
+  step.key = item.key;
+  step.ends_stream = true;
+  ContentOutcome& outcome = step.outcome;
+  outcome.attributes = item.attributes;
+  TRY_DO(read_stream(*item.content, outcome));
+  if (outcome.error) {
+    outcome.state = outcome.error->code() == ErrorCode::not_found ? ContentOutcome::State::vanished
+                                                                  : ContentOutcome::State::failed;
+  }
+  item.content.reset();
+  step.item = std::move(item);
+  auto batch = std::make_shared<Batch>();
+  batch->steps.push_back(std::move(step));
+  return submit(std::move(batch));
+}
+
+// What is wrong with the stream goes into the outcome; an error means that the run has failed.
+Status BackupPipeline::read_stream(source::Content& content, ContentOutcome& outcome) {
+  const codec::Cutter chunk_cutter(cutter_key_of(domain_),
+                                   codec::CutterSizes::around(options_.limits.chunk_size_bytes_mean));
+  const WindowCutter cutter(chunk_cutter, options_.chunking, options_.block_size_bytes);
+  const auto is_the_streams = [&](auto& result) {
+    if (!result) outcome.error = std::move(result.error());
+    return !result.has_value();
+  };
+  Status opened = content.open();
+  if (is_the_streams(opened)) return {};
+  Bytes window = take_window();
+  size_t held = 0;
+  for (bool is_last = false; !is_last;) {
+    if (options_.stop.stop_requested()) return Error(ErrorCode::cancelled, "the backup was stopped");
+    const size_t wanted = window.size() - held;
+    auto size = [&] {
+      const StageTimer timer(options_.profile, Stage::read);
+      return content.read_at(outcome.read_bytes, MutableByteView(window).subspan(held, wanted));
+    }();
+    if (is_the_streams(size)) return {};
+    outcome.read_bytes += *size;
+    observer_.progress.bytes_done.fetch_add(*size, std::memory_order_relaxed);
+    held += *size;
+    is_last = *size < wanted;
+    auto batch = std::make_shared<Batch>();
+    size_t taken = 0;
+    {
+      const StageTimer timer(options_.profile, Stage::cut);
+      while (const auto cut = cutter.next(ByteView(window).subspan(taken, held - taken), is_last)) {
+        batch->cuts.push_back(*cut);
+        taken += cut->size_bytes;
+      }
+    }
+    Bytes next = take_window();
+    std::memcpy(next.data(), window.data() + taken, held - taken);
+    held -= taken;
+    batch->window = std::exchange(window, std::move(next));
+    if (!batch->cuts.empty()) TRY_DO(submit(std::move(batch)));
+  }
+  auto finished = content.finish();
+  if (is_the_streams(finished)) return {};
+  outcome.changed_while_read = finished->changed_while_read;
+  outcome.attributes = std::move(finished->attributes);
+  return {};
+}
+
+Status BackupPipeline::do_cuts(ContentStore& store, Batch& batch) {
+  batch.cut_extents = TRY(store.store_cuts(batch.window, batch.cuts));
+  const MutexLock lock(windows_mutex_);
+  windows_.push_back(std::move(batch.window));
+  return {};
+}
+
 Status BackupPipeline::remove(ByteView key) {
   if (!open_batch_) open_batch_ = std::make_shared<Batch>();
   Step step;
@@ -165,7 +252,11 @@ void BackupPipeline::work() {
     // Between items; within one, the content store looks.
     if (options_.stop.stop_requested()) fail(Error(ErrorCode::cancelled, "the backup was stopped"));
     Status done = first_error();
-    if (done) done = batch.range_size_bytes > 0 ? do_range(store, batch, task->range) : do_batch(store, batch);
+    if (done && !batch.cuts.empty()) {
+      done = do_cuts(store, batch);
+    } else if (done) {
+      done = batch.range_size_bytes > 0 ? do_range(store, batch, task->range) : do_batch(store, batch);
+    }
     if (!done) fail(std::move(done.error()));
     const MutexLock lock(batch.mutex);
     if (--batch.parts_left == 0) batch.changed.notify_all();
@@ -241,12 +332,21 @@ void BackupPipeline::build() {
     }
     if (!first_error()) continue;
     if ((*batch)->range_size_bytes > 0) finish_huge(**batch);
-    if (Status applied = apply(editor, nodes, **batch); !applied) fail(std::move(applied.error()));
+    const bool is_cuts = !(*batch)->cuts.empty();
+    Status applied = is_cuts ? apply_cuts(nodes, **batch) : apply(editor, nodes, **batch);
+    if (!applied) fail(std::move(applied.error()));
   }
+  stream_content_.reset();  // What a run that failed has left; it refers to `nodes`.
   if (!first_error()) return;
   auto root = editor.finish();
   if (!root) return fail(std::move(root.error()));
   root_ = *root;
+}
+
+Status BackupPipeline::apply_cuts(VaultNodes& nodes, Batch& batch) {
+  if (!stream_content_) stream_content_.emplace(nodes, tree_config_);
+  for (const format::Extent& extent : batch.cut_extents) TRY_DO(stream_content_->append(extent));
+  return {};
 }
 
 Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch) {
@@ -267,7 +367,8 @@ Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& bat
         done.read_bytes += step.outcome.read_bytes;
         if (step.outcome.state != ContentOutcome::State::stored) break;
         (step.item.existed ? done.changed_count : done.new_count) += 1;
-        done.size_bytes += step.item.size_bytes == UINT64_MAX ? step.outcome.read_bytes : step.item.size_bytes;
+        const bool is_stream = step.item.size_bytes == source::size_bytes_unknown;
+        done.size_bytes += is_stream ? step.outcome.read_bytes : step.item.size_bytes;
         break;
       }
     }
@@ -285,6 +386,10 @@ Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& bat
 Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& step) {
   ContentOutcome& outcome = step.outcome;
   source::Item& item = step.item;
+  if (step.ends_stream && stream_content_) {
+    outcome.content = TRY(stream_content_->finish());
+    stream_content_.reset();
+  }
   if (item.content_identity != 0 && outcome.attributes.empty() &&
       !identities_stored_.contains(item.content_identity)) {
     // A further name of a file whose first name could not be read.
@@ -302,6 +407,8 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
   format::Content content;
   if (outcome.piece) {
     content = *outcome.piece;
+  } else if (outcome.content) {
+    content = std::move(*outcome.content);
   } else if (!outcome.extents.empty()) {
     tree::ContentBuilder builder(nodes, tree_config_);
     for (const format::Extent& extent : outcome.extents) TRY_DO(builder.append(extent));

@@ -48,6 +48,7 @@ struct Step {
   Action action = Action::put;
   Bytes key, to;               // `to`: end of the range.
   source::Item item;           // put
+  bool ends_stream = false;
   ContentOutcome outcome;      // put, once the batch is done
 };
 
@@ -58,6 +59,10 @@ struct Batch {
   // Huge: steps holds just the one item.
   std::vector<std::vector<format::Extent>> range_extents;
   uint64_t range_size_bytes = 0;  // 0: not huge.
+  // Of a stream: what is cut of its bytes. The last batch has no bytes but the stream's step.
+  Bytes window;
+  std::vector<Cut> cuts;
+  std::vector<format::Extent> cut_extents;
 
   Mutex mutex;
   ConditionVariable changed;
@@ -109,11 +114,16 @@ class BackupPipeline {
   Status submit_open_batch();
   Status submit(std::shared_ptr<Batch> batch);
   Status put_huge(source::Item item);
+  Status put_stream(source::Item item);
+  Status read_stream(source::Content& content, ContentOutcome& outcome);
+  Status do_cuts(ContentStore& store, Batch& batch) EXCLUDES(windows_mutex_);
+  Bytes take_window() EXCLUDES(windows_mutex_);
   void work();
   Status do_batch(ContentStore& store, Batch& batch);
   Status do_range(ContentStore& store, Batch& batch, size_t range);
   void finish_huge(Batch& batch);
   void build();
+  Status apply_cuts(VaultNodes& nodes, Batch& batch);
   Status apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch);
   Status apply_put(tree::Editor& editor, VaultNodes& nodes, Step& step);
   void fail(Error error) EXCLUDES(result_mutex_);
@@ -142,6 +152,10 @@ class BackupPipeline {
   };
   std::map<uint64_t, Linked> identities_stored_;
   Bytes entry_buffer_;
+  std::optional<tree::ContentBuilder> stream_content_;  // Of the stream at hand. The builder's.
+
+  Mutex windows_mutex_;
+  std::vector<Bytes> windows_ GUARDED_BY(windows_mutex_);  // To be used again.
 
   Mutex result_mutex_;
   BackupCounts counts_ GUARDED_BY(result_mutex_);

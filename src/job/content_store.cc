@@ -2,7 +2,6 @@
 #include "job/content_store.h"
 
 #include "base/check.h"
-#include "codec/zero_run.h"
 
 namespace holdfast::job {
 
@@ -10,11 +9,6 @@ namespace {
 
 // A file that changes under our hands is read again so often.
 constexpr int attempts_max = 3;
-// What a worker reads at once: stays in its second-level cache together with what it makes of it.
-constexpr size_t window_size_bytes = 1 << 20;
-// From here on chunks are so many times larger.
-constexpr uint64_t huge_size_bytes = uint64_t{1} << 30;
-constexpr size_t huge_chunk_factor = 4;
 // From here on contents are compressed as streams: such a one keeps all cores busy for long, and is seldom text.
 constexpr uint64_t stream_size_bytes_min = 32 << 20;
 
@@ -47,7 +41,7 @@ ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutt
       progress_(progress),
       profile_(profile),
       stop_(std::move(stop)) {
-  window_.resize(window_size_bytes + huge_cutter_.sizes().max_bytes);
+  window_.resize(window_room_bytes(limits.chunk_size_bytes_mean));
   bundle_.resize(limits.bundle_size_bytes + 2 * size_t{limits.small_size_bytes_max} + 2);
 }
 
@@ -179,33 +173,38 @@ Result<size_t> ContentStore::read(source::Content& content, uint64_t offset_byte
   return content.read_at(offset_bytes, out);
 }
 
-size_t ContentStore::next_cut(ByteView bytes) {
+std::optional<Cut> ContentStore::next_cut(const WindowCutter& cutter, ByteView rest, bool is_last) const {
   const StageTimer timer(profile_, Stage::cut);
-  return cutter_in_use_->next_cut(bytes);
+  return cutter.next(rest, is_last);
 }
 
 // Puts chunks from the front of `window` while what is left suffices to place a cut. Yields how much was taken.
 Result<size_t> ContentStore::cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents) {
-  const bool fixed = chunking_ == source::Chunking::fixed;
-  const size_t needed = fixed ? block_size_bytes_ : cutter_in_use_->sizes().max_bytes;
-  const size_t zeros_worth_it = fixed ? block_size_bytes_ : cutter_in_use_->sizes().min_bytes;
+  const WindowCutter cutter(*cutter_in_use_, chunking_, block_size_bytes_);
   size_t taken = 0;
-  while (taken < window.size() && (is_last || window.size() - taken >= needed)) {
-    const ByteView rest = window.subspan(taken);
-    size_t size = 0;
-    const size_t zeros = rest.front() == std::byte{0} ? codec::zero_prefix_size(rest) : 0;
-    if (zeros >= zeros_worth_it || (zeros == rest.size() && is_last)) {
-      size = fixed ? std::min<size_t>(zeros, block_size_bytes_) : zeros;
-      extents.push_back(format::Extent::zeros(size));
-    } else {
-      size = fixed ? std::min<size_t>(rest.size(), block_size_bytes_) : next_cut(rest);
-      const ByteView chunk = rest.first(size);
-      const auto put = TRY(is_stream_ ? worker_.put_chunk_of_stream(chunk) : worker_.put_chunk(chunk));
-      extents.push_back(format::Extent::of_chunk(put.id, static_cast<uint32_t>(size)));
-    }
-    taken += size;
+  while (const auto cut = next_cut(cutter, window.subspan(taken), is_last)) {
+    extents.push_back(TRY(put_cut(window.subspan(taken, cut->size_bytes), *cut)));
+    taken += cut->size_bytes;
   }
   return taken;
+}
+
+Result<format::Extent> ContentStore::put_cut(ByteView bytes, const Cut& cut) {
+  if (cut.is_zeros) return format::Extent::zeros(cut.size_bytes);
+  const auto put = TRY(is_stream_ ? worker_.put_chunk_of_stream(bytes) : worker_.put_chunk(bytes));
+  return format::Extent::of_chunk(put.id, static_cast<uint32_t>(cut.size_bytes));
+}
+
+Result<std::vector<format::Extent>> ContentStore::store_cuts(ByteView window, const std::vector<Cut>& cuts) {
+  is_stream_ = true;
+  std::vector<format::Extent> extents;
+  extents.reserve(cuts.size());
+  size_t offset = 0;
+  for (const Cut& cut : cuts) {
+    extents.push_back(TRY(put_cut(window.subspan(offset, cut.size_bytes), cut)));
+    offset += cut.size_bytes;
+  }
+  return extents;
 }
 
 }  // namespace holdfast::job

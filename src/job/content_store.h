@@ -8,6 +8,7 @@
 #include "codec/cutter.h"
 #include "format/content.h"
 #include "job/observer.h"
+#include "job/window_cutter.h"
 #include "source/source.h"
 #include "vault/session.h"
 
@@ -21,6 +22,7 @@ struct ContentOutcome {
   Bytes attributes;
   std::vector<format::Extent> extents;      // Empty with `piece`, or for empty contents.
   std::optional<format::ContentPiece> piece;
+  std::optional<format::Content> content;   // Of streams, in place of the extents.
   uint64_t read_bytes = 0;
   std::optional<Error> error;               // With failed.
 };
@@ -46,6 +48,8 @@ class ContentStore {
   // bytes than asked for if the content has shrunk.
   Result<std::vector<format::Extent>> store_range(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
                                                   uint64_t& read_bytes);
+  // What its reader has cut of a stream, side by side at the front of `window`.
+  Result<std::vector<format::Extent>> store_cuts(ByteView window, const std::vector<Cut>& cuts);
   Status flush();
 
  private:
@@ -57,8 +61,9 @@ class ContentStore {
   Result<uint64_t> store_data(source::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
                               std::vector<format::Extent>& extents, uint64_t& read_bytes);
   Result<size_t> read(source::Content& content, uint64_t offset_bytes, MutableByteView out);
-  size_t next_cut(ByteView bytes);
+  std::optional<Cut> next_cut(const WindowCutter& cutter, ByteView rest, bool is_last) const;
   Result<size_t> cut_window(ByteView window, bool is_last, std::vector<format::Extent>& extents);
+  Result<format::Extent> put_cut(ByteView bytes, const Cut& cut);
   Status keep_piece(const ChunkId& id, uint32_t size_bytes);
 
   vault::Session& session_;
@@ -66,7 +71,6 @@ class ContentStore {
   const ContentLimits limits_;
   const source::Chunking chunking_;
   const uint32_t block_size_bytes_;
-  // Huge contents are cut coarsely: they compress better and their lists stay short.
   const codec::Cutter cutter_, huge_cutter_;
   const codec::Cutter* cutter_in_use_;
   bool is_stream_ = false;  // What is in hand is large, and compressed accordingly.
