@@ -67,6 +67,14 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   request.types_left_out = arguments.all("exclude-type");
   request.change_detection = arguments.get("change-detection").value_or("");
   request.size_bytes_max = TRY(arguments.size("exclude-larger-than")).value_or(UINT64_MAX);
+  request.vault_folders = context.services().store_folders(TRY(context.vault_url()));
+  for (const os::UserFolder folder : {os::UserFolder::state, os::UserFolder::cache}) {
+    if (auto path = os::user_folder(folder)) request.own_folders.push_back(std::move(*path));
+  }
+  request.own_folder_met = [&output = context.output()](const std::string& path, const std::string& what) {
+    output.text(fmt::format("{} is left out: it is {}", path, what));
+    output.object({{"type", "left_out"}, {"path", path}, {"reason", "it is " + what}});
+  };
   return request;
 }
 
@@ -99,6 +107,21 @@ Result<job::BackupRequest> backup_request(Context& context, const Arguments& arg
   return request;
 }
 
+// What the store has lost is no fault of this backup, but whoever owns the vault must hear of it.
+void report_losses(Output& output, const job::BackupReport& report) {
+  if (report.lost_pack_count == 0) return;
+  const std::string_view plural = report.lost_pack_count > 1 ? "s" : "";
+  output.warn(fmt::format("the vault has lost {} pack{}", report.lost_pack_count, plural));
+  if (report.was_tree_lost) {
+    output.warn("the tree of the newest point was in there: everything was read again");
+  } else if (report.lost_content_count > 0) {
+    output.warn(fmt::format("{} contents beneath the newest point were lost with it; {} of them are there again, from "
+                            "files that are still the same",
+                            report.lost_content_count, report.healed_content_count));
+  }
+  output.warn("this backup is whole; run 'holdfast verify' to see whether earlier ones are");
+}
+
 void report_summary(Context& context, const job::BackupReport& report, bool dry_run, double seconds) {
   const job::BackupCounts& counts = report.counts;
   const uint64_t stored = report.point.point.stored_bytes;
@@ -124,6 +147,12 @@ void report_summary(Context& context, const job::BackupReport& report, bool dry_
   summary["unchanged"] = counts.unchanged_count;
   summary["skipped"] = counts.skipped_count;
   summary["seconds"] = seconds;
+  if (!dry_run) summary["bytes_rewritten"] = report.rewritten_bytes;
+  if (report.lost_pack_count > 0) {
+    summary["lost_packs"] = report.lost_pack_count;
+    summary["lost_contents"] = report.lost_content_count;
+    summary["healed_contents"] = report.healed_content_count;
+  }
   if (dry_run) summary["dry_run"] = true;
   output.object(summary);
 }
@@ -169,6 +198,7 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   TRY_DO(report);
   if (!dry_run) point_id = to_hex(report->point.id);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
+  report_losses(context.output(), *report);
   report_summary(context, *report, dry_run, seconds);
   if (request.profile != nullptr) {
     report_profile(context, profile, os::process_cpu_time(), report->counts.read_bytes);

@@ -34,10 +34,11 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     output.object(point_object(point));
     rows.push_back({short_name(point.id), local_time_text(point.point.begun), point.point.host,
                     fmt::format("{}", fmt::join(point.point.tags, ",")), std::to_string(point.point.entry_count),
+                    point.point.skipped_count > 0 ? std::to_string(point.point.skipped_count) : "",
                     human_bytes(point.point.size_bytes), human_bytes(point.point.stored_bytes),
                     display_path(fmt::format("{}", fmt::join(point.point.roots, " ")))});
   }
-  output.text(format_table({"ID", "TIME", "HOST", "TAGS", ">ENTRIES", ">SIZE", ">ADDED", "PATHS"}, rows));
+  output.text(format_table({"ID", "TIME", "HOST", "TAGS", ">ENTRIES", ">SKIPPED", ">SIZE", ">ADDED", "PATHS"}, rows));
   output.text(fmt::format("{} points", points.size()));
   return Exit::done;
 }
@@ -48,7 +49,8 @@ Command points_command() {
   return {.name = "points",
           .positionals = "",
           .summary = "List recovery points",
-          .description = "Oldest first.",
+          .description = "Oldest first. A point with skips is whole but for what could not be read when it was made; "
+                         "'holdfast show POINT' names it.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

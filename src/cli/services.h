@@ -34,6 +34,10 @@ struct SourceRequest {
   std::vector<std::string> types_left_out;   // "device", "fifo", "socket", "symlink"
   std::string change_detection;              // "", "full", "ignore-ctime", "ignore-inode", "mtime-size"
   std::optional<std::string> stdin_name;     // Back up standard input under this name.
+  // Folders to be left out wherever they are met: the vault's, and the program's own.
+  std::vector<std::string> vault_folders, own_folders;
+  // Told of each that was met; from any thread.
+  std::function<void(const std::string& path, const std::string& what)> own_folder_met;
 };
 
 // Where and how to restore.
@@ -79,6 +83,8 @@ class Services {
   virtual Rng& rng() = 0;
   virtual Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, StoreUse use,
                                                                  const StoreLimits& limits) = 0;
+  // The folders of this machine in which the store at `url` keeps its objects; none of a store that is elsewhere.
+  virtual std::vector<std::string> store_folders(const std::string& url) = 0;
   // `conflict` if the file exists. To read one, open_store() takes its path.
   virtual Result<ArchiveFile> create_archive(const std::string& path) = 0;
   virtual Result<std::unique_ptr<source::Source>> open_source(const SourceRequest& request) = 0;

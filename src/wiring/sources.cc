@@ -2,6 +2,8 @@
 #include <map>
 
 #include "format/file_attributes.h"
+#include "os/file.h"
+#include "os/file_metadata.h"
 #include "source/filetree/exclude_rules.h"
 #include "source/filetree/file_tree_source.h"
 #include "source/filetree/stdin_source.h"
@@ -43,6 +45,17 @@ Status add_type_left_out(const std::string& name, std::set<format::FileType>& ty
   return {};
 }
 
+void add_own_folders(const std::vector<std::string>& paths, bool is_vault, std::vector<source::OwnFolder>& folders) {
+  for (const std::string& path : paths) {
+    const auto status = os::status_at(os::at_cwd, path, os::FollowLinks::yes);
+    if (!status) continue;  // It is not there yet.
+    folders.push_back({.device = status->device,
+                       .inode = status->inode,
+                       .what = is_vault ? "the vault" : "what holdfast keeps for itself",
+                       .is_vault = is_vault});
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::SourceRequest& request) {
@@ -62,6 +75,9 @@ Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::
   for (const std::string& type : request.types_left_out) TRY_DO(add_type_left_out(type, options.types_left_out));
   options.change_detection = TRY(change_detection(request.change_detection));
   options.force = request.force;
+  add_own_folders(request.vault_folders, true, options.own_folders);
+  add_own_folders(request.own_folders, false, options.own_folders);
+  options.own_folder_met = request.own_folder_met;
   return source::FileTreeSource::open(options, clock_);
 }
 

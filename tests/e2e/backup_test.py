@@ -7,9 +7,11 @@ import subprocess
 import threading
 
 import pytest
-from holdfast import DONE, FAILED, SKIPS, USAGE, stop, wait_until
+import tree_walker
+from holdfast import DONE, FAILED, SKIPS, USAGE, Holdfast, stop, wait_until
 
 IS_ROOT = os.geteuid() == 0
+NOBODY = 65534
 
 
 def kept(user, place, root, name="back"):
@@ -151,14 +153,81 @@ def test_no_root_at_all_is_a_mistake_of_usage(user):
     user.run("backup", expect=(FAILED, USAGE))
 
 
-def test_an_unreadable_folder_is_a_skip_and_is_tried_again(user, plain):
-    if IS_ROOT:
-        pytest.skip("root reads everything")
+@pytest.fixture(name="nobody")
+def fixture_nobody(user, plain, place):
+    """Runs the program as a user whom modes of files bind. Owns all that the test has made so far."""
+    if not IS_ROOT:
+        return user
+    for folder, folders, names in os.walk(place):
+        for name in [".", *folders, *names]:
+            os.chown(os.path.join(folder, name), NOBODY, NOBODY, follow_symlinks=False)
+    with open(f"{place}/holdfast", "wb") as out, open(user.binary, "rb") as program:
+        shutil.copyfileobj(program, out)
+    os.chmod(f"{place}/holdfast", 0o755)
+    user.binary = f"{place}/holdfast"
+    run = user.run
+    user.run = lambda *arguments, **options: run(*arguments, user=NOBODY, group=NOBODY, extra_groups=[], **options)
+    return user
+
+
+def test_an_unreadable_folder_is_a_skip_that_the_point_tells_of(nobody, plain, place):
+    nobody.backup(plain)
     os.chmod(f"{plain}/sub", 0)
-    assert user.backup(plain, expect=SKIPS)["skipped"] == 1
+    told = nobody.run("backup", "--json", plain, expect=SKIPS)
+    assert told.lines()[-1]["skipped"] == 1
+    assert [line["path"] for line in told.lines() if line["type"] == "skip"] == [f"{plain}/sub"]
+    first, second = nobody.points()
+    assert (first["skipped"], second["skipped"]) == (0, 1)
+    shown = nobody.run("show", second["id"]).text
+    assert f"skipped {plain}/sub: " in shown and "not in this point" in shown
+    # The earlier point keeps what lay there; the later one does not claim to know of it.
+    nobody.restore(f"{first['id']}:{plain}", f"{place}/one")
+    nobody.restore(f"{second['id']}:{plain}", f"{place}/two")
+    assert os.path.exists(f"{place}/one/sub/deeper/four.log")
+    assert os.stat(f"{place}/two/sub").st_mode & 0o7777 == 0
+    os.chmod(f"{place}/two/sub", 0o755)
+    assert os.listdir(f"{place}/two/sub") == []
+    assert os.path.exists(f"{place}/two/one.txt")
     os.chmod(f"{plain}/sub", 0o755)
-    assert user.backup(plain)["skipped"] == 0
-    assert "four.log" in user.run("ls", "latest").text
+    assert nobody.backup(plain)["skipped"] == 0
+    nobody.restore(f"latest:{plain}", f"{place}/three")
+    assert os.path.exists(f"{place}/three/sub/deeper/four.log")
+
+
+def test_the_vault_and_what_the_program_keeps_are_left_out_and_told_of(user, plain, place):
+    user.backup(plain)  # So that there is something in the state folder.
+    told = user.run("backup", "--json", place)
+    left_out = {line["path"] for line in told.lines() if line["type"] == "left_out"}
+    assert left_out == {user.vault, f"{place}/home/state/holdfast"}
+    listed = user.run("ls", "latest").text
+    assert "four.log" in listed and "/vault/" not in listed and "/state/holdfast/" not in listed
+    assert user.vault in user.run("backup", place).text
+    # By another name it is the same folder.
+    os.symlink(user.vault, f"{place}/elsewhere")
+    summary = user.backup(place, env={"HOLDFAST_VAULT": f"{place}/elsewhere"})
+    assert summary["new"] <= 2
+    assert "is the vault" in user.run("backup", user.vault, expect=(FAILED, USAGE)).errors
+
+
+def lose_a_pack(user, kind):
+    packs = [name for name in user.objects() if name.startswith(kind)]
+    os.unlink(f"{user.vault}/{packs[0]}")
+
+
+@pytest.mark.parametrize("kind", ["data/", "meta/"])
+def test_a_lost_pack_is_told_of_and_what_it_held_is_read_again(user, plain, place, kind):
+    user.backup(plain)
+    lose_a_pack(user, kind)
+    outcome = user.run("backup", "--json", plain)
+    assert "has lost 1 pack" in outcome.errors
+    summary = outcome.lines()[-1]
+    assert summary["lost_packs"] == 1 and summary["healed_contents"] == summary["lost_contents"]
+    assert summary["bytes_read"] > 0
+    for point in user.points():
+        to = f"{place}/{point['id']}"
+        user.restore(f"{point['id']}:{plain}", to)
+        assert tree_walker.compare(tree_walker.walk(plain), tree_walker.walk(to)) == []
+    assert user.backup(plain)["bytes_read"] == 0
 
 
 def test_files_that_change_and_vanish_while_read_harm_nothing(user, place):
@@ -198,6 +267,59 @@ def test_hooks_run_before_and_after_and_a_failing_one_before_stops_the_backup(us
         assert told.read().split() == ["before", "after"]
     user.run("backup", "--before", "exit 7", plain, expect=FAILED)
     assert len(user.points()) == 1
+
+
+def test_a_hook_after_the_backup_hears_how_it_went(user, plain, place):
+    tell = f'echo "$HOLDFAST_EXIT_CODE $HOLDFAST_POINT" >> {place}/told'
+    summary = user.backup("--after", tell, plain)
+    user.run("backup", "--after", tell, f"{place}/nowhere", expect=FAILED)
+    with open(f"{place}/told", encoding="ascii") as told:
+        assert told.read().splitlines() == [f"0 {summary['recovery_point_id']}", "1 "]
+    # One that fails is told of and undoes nothing.
+    outcome = user.run("backup", "--after", "exit 9", plain)
+    assert "after the backup failed" in outcome.errors
+    assert len(user.points()) == 2
+
+
+def test_options_choose_what_is_left_out_and_what_counts_as_changed(user, place):
+    root = f"{place}/root"
+    fill(root, "A.LOG", "kept", "held/.nobackup", "held/x")
+    os.mkfifo(f"{root}/pipe")
+    os.symlink("kept", f"{root}/link")
+    user.backup("--iexclude", "*.log", "--exclude-if-present", ".nobackup", "--exclude-type", "fifo",
+                "--exclude-type", "symlink", root)
+    assert kept(user, place, root) - {"held/.nobackup"} == {"kept", "held"}
+    def read_again():
+        return user.backup("--change-detection", "ignore-ctime", root)["bytes_read"]
+    wait_until(lambda: read_again() == 0, "files to be old enough to be believed")
+    os.chmod(f"{root}/kept", os.stat(f"{root}/kept").st_mode & 0o7777)  # Sets ctime and nothing else.
+    assert read_again() == 0
+    assert user.backup("--force", root)["bytes_read"] > 0
+    user.run("backup", "--change-detection", "magic", root, expect=(FAILED, USAGE))
+
+
+def test_a_point_says_what_it_was_told_to_say(user, plain):
+    first = user.backup("--time", 1_600_000_000, "--host", "elsewhere", "--tag", "a", "--description", "why", plain)
+    point = user.points()[0]
+    assert point["id"] == first["recovery_point_id"] and point["time"].startswith("2020-09-13T12:26:40")
+    assert (point["host"], point["tags"], point["description"]) == ("elsewhere", ["a"], "why")
+    # Another host has no parent here, unless it is told of one.
+    assert user.backup(plain)["new"] > 0
+    assert user.backup("--host", "third", "--parent", first["recovery_point_id"], plain)["new"] == 0
+
+
+def test_effort_is_a_choice_between_time_and_bytes(binary, place):
+    root = f"{place}/root"
+    os.mkdir(root)
+    with open(f"{root}/text", "w", encoding="ascii") as out:
+        out.writelines(f"{line * line:x} {line:o}\n" for line in range(200_000))
+    stored = {}
+    for effort in ("fast", "auto", "better", "max"):
+        user = Holdfast(binary, place, f"{place}/vault-{effort}")
+        user.create()
+        stored[effort] = user.backup("--compression", effort, "--workers", 1, root)["bytes_stored"]
+    assert stored["max"] <= stored["better"] <= stored["auto"] <= stored["fast"]
+    user.run("backup", "--compression", "much", root, expect=(FAILED, USAGE))
 
 
 def test_a_bandwidth_limit_is_kept(user, place):

@@ -73,9 +73,19 @@ Bytes child_key(ByteView directory_key, std::string_view name) {
   return key;
 }
 
-Skip skip_of(const DirectoryPlace& place, std::string_view name, Error error) {
+std::string path_of_child(const DirectoryPlace& place, std::string_view name) {
   const std::string above = place.handle->path();
-  return {child_key(place.key, name), (above == "/" ? "" : above) + "/" + std::string(name), std::move(error)};
+  return (above == "/" ? "" : above) + "/" + std::string(name);
+}
+
+Skip skip_of(const DirectoryPlace& place, std::string_view name, Error error) {
+  return {child_key(place.key, name), path_of_child(place, name), std::move(error)};
+}
+
+// What an earlier point held beneath the folder is not taken over: nobody knows whether it is still there, and a point
+// that says so would lie. It stays in that earlier point.
+Error unlisted(const Error& error) {
+  return Error(error.code(), error.message() + "; what lies in this folder is not in this point");
 }
 
 }  // namespace
@@ -106,6 +116,16 @@ bool DirectoryLister::left_out(std::string_view name, const os::FileStatus& stat
   if (is_directory) return false;
   if (S_ISREG(status.mode) && status.size_bytes > context_.options.size_bytes_max) return true;
   return !context_.options.types_left_out.empty() && context_.options.types_left_out.contains(type_of(status.mode));
+}
+
+bool DirectoryLister::is_own_folder(const DirectoryPlace& place, std::string_view name,
+                                    const os::FileStatus& status) const {
+  for (const OwnFolder& folder : context_.options.own_folders) {
+    if (status.inode != folder.inode || status.device != folder.device) continue;
+    if (context_.options.own_folder_met) context_.options.own_folder_met(path_of_child(place, name), folder.what);
+    return true;
+  }
+  return false;
 }
 
 void DirectoryLister::add_child(std::string_view name, const os::FileStatus& status, DirectoryListing& out) {
@@ -170,6 +190,7 @@ void DirectoryLister::list_child(const DirectoryPlace& place, int fd, const Chil
   const bool asked_for = child.root != nullptr && child.root->is_root;
   const bool excluded = place.whole && !asked_for && left_out(child.name, *status);
   if (excluded && !on_the_way) return;
+  if (is_directory && child.root == nullptr && is_own_folder(place, child.name, *status)) return;
   add_child(child.name, *status, out);
   if (!is_directory) return;
   const uint64_t boundary = out.boundary_is_own ? out.device : place.boundary_device;
@@ -192,7 +213,7 @@ Status DirectoryLister::list_children(const DirectoryPlace& place, int fd, Direc
     return {};
   }
   const Status read = names_.read(fd);
-  if (!read) out.skips.push_back({place.key, place.handle->path(), read.error()});
+  if (!read) out.skips.push_back({place.key, place.handle->path(), unlisted(read.error())});
   std::string tag;
   const bool only_tag = contents_excluded(fd, tag);
   for (size_t index = 0; index < names_.count(); ++index) {
@@ -292,7 +313,7 @@ Result<DirectoryListing> DirectoryLister::list(const DirectoryPlace& place) {
       TRY_DO(list_children(place, pin->fd(), out));
     } else if (pin.error().code() != ErrorCode::not_found) {
       // A directory that has gone since its parent was read is kept as it was seen there, without contents.
-      out.skips.push_back({place.key, place.handle->path(), pin.error()});
+      out.skips.push_back({place.key, place.handle->path(), unlisted(pin.error())});
     }
   }
   encoder_.end();

@@ -92,6 +92,7 @@ class DirectoryLister {
   void list_child(const DirectoryPlace& place, int fd, const Child& child, DirectoryListing& out);
   void miss_child(const DirectoryPlace& place, const Child& child, Error error, DirectoryListing& out) const;
   bool left_out(std::string_view name, const os::FileStatus& status) const;
+  bool is_own_folder(const DirectoryPlace& place, std::string_view name, const os::FileStatus& status) const;
   void add_child(std::string_view name, const os::FileStatus& status, DirectoryListing& out);
   bool contents_excluded(int fd, std::string& tag) const;
   void begin();

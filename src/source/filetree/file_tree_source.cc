@@ -69,6 +69,19 @@ bool exists(const std::string& path) {
   return status || status.error().code() != ErrorCode::not_found;
 }
 
+Status refuse_vaults(const FileTreeOptions& options, const RootSet& roots) {
+  for (const std::string& path : roots.paths()) {
+    const auto status = os::status_at(os::at_cwd, path, os::FollowLinks::no);
+    if (!status) continue;
+    for (const OwnFolder& folder : options.own_folders) {
+      if (!folder.is_vault || status->device != folder.device || status->inode != folder.inode) continue;
+      return Error(ErrorCode::invalid, path + " is " + folder.what + " that is being backed up to")
+          .with_hint("Use 'holdfast copy' to have its points in another vault.");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Source>> FileTreeSource::open(const FileTreeOptions& options, Clock& clock) {
@@ -79,6 +92,7 @@ Result<std::unique_ptr<Source>> FileTreeSource::open(const FileTreeOptions& opti
   if (std::none_of(roots.paths().begin(), roots.paths().end(), exists)) {
     return Error(ErrorCode::not_found, roots.paths().front() + " does not exist");
   }
+  TRY_DO(refuse_vaults(options, roots));
   return std::unique_ptr<Source>(std::make_unique<FileTree>(options, std::move(roots), clock));
 }
 

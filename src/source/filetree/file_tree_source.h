@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,14 @@ enum class ChangeDetection : uint8_t {
   mtime_size_only,  // Both. A change that keeps size and mtime goes unseen.
 };
 
+// A folder known by device and inode, whatever name it is met by.
+struct OwnFolder {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  std::string what;       // "the vault": for messages.
+  bool is_vault = false;  // Then it cannot be asked for either.
+};
+
 struct FileTreeOptions {
   // Absolute or relative to the working directory; at least one. Files, directories, symlinks (kept as such). Roots
   // within roots are part of them, exempt from excludes and from one_file_system.
@@ -35,6 +44,10 @@ struct FileTreeOptions {
   bool one_file_system = false;                 // Mount points are kept as empty directories.
   uint64_t size_bytes_max = UINT64_MAX;         // Larger regular files are left out.
   std::set<format::FileType> types_left_out = {};    // Not directories.
+  // Left out unless asked for as roots: where this backup goes, and what the program keeps for itself.
+  std::vector<OwnFolder> own_folders = {};
+  // Told of each that was met. Called from any of the scan's threads.
+  std::function<void(const std::string& path, const std::string& what)> own_folder_met = {};
 
   ChangeDetection change_detection = ChangeDetection::full;
   bool force = false;          // Take nothing as unchanged.
@@ -45,7 +58,8 @@ struct FileTreeOptions {
 // read during the scan, file contents when asked for.
 class FileTreeSource {
  public:
-  // `not_found` if none of the roots exists. A single missing root becomes a skip of the scan.
+  // `not_found` if none of the roots exists. A single missing root becomes a skip of the scan. `invalid` if one of them
+  // is the vault.
   static Result<std::unique_ptr<Source>> open(const FileTreeOptions& options, Clock& clock);
 };
 
