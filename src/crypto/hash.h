@@ -41,6 +41,7 @@ class KeyedHasher {
   void update(ByteView bytes) { blake3_hasher_update(&state_, bytes.data(), bytes.size()); }
   Hash32 finalize() const;
   void reset() { blake3_hasher_reset(&state_); }  // Keeps the key.
+  const uint32_t* words() const { return state_.key; }  // The key as BLAKE3's kernels take it: 8 words.
 
  private:
   blake3_hasher state_;

@@ -4,6 +4,8 @@
 #include <argon2.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 #include <limits>
 #include <thread>
 
@@ -13,6 +15,23 @@ namespace {
 
 // libargon2 takes pointers to non-const but writes to an input only when a flag asks it to.
 uint8_t* input_pointer(ByteView bytes) { return const_cast<uint8_t*>(as_u8(bytes)); }
+
+constexpr size_t large_page_size_bytes = 2 << 20;
+std::atomic<MemoryAdvice> memory_advice = nullptr;
+
+// libargon2's allocator callbacks. It has wiped the memory before it gives it back.
+int allocate_memory(uint8_t** memory, size_t size_bytes) {
+  const size_t rounded = (size_bytes + large_page_size_bytes - 1) / large_page_size_bytes * large_page_size_bytes;
+  *memory = rounded < size_bytes ? nullptr
+                                 : static_cast<uint8_t*>(std::aligned_alloc(large_page_size_bytes, rounded));
+  if (*memory == nullptr) return ARGON2_MEMORY_ALLOCATION_ERROR;
+  if (const MemoryAdvice advise = memory_advice.load(std::memory_order_relaxed)) {
+    advise({reinterpret_cast<std::byte*>(*memory), rounded});
+  }
+  return ARGON2_OK;
+}
+
+void free_memory(uint8_t* memory, size_t) { std::free(memory); }
 
 Status check_input(const KdfInput& input) {
   if (input.salt.size() < kdf_salt_size_bytes_min || input.salt.size() > kdf_salt_size_bytes_max)
@@ -55,6 +74,8 @@ Result<Secret32> stretch_passphrase(const KdfInput& input, const KdfParameters& 
   context.lanes = parameters.lanes;
   context.threads = std::clamp(std::thread::hardware_concurrency(), 1u, parameters.lanes);
   context.version = ARGON2_VERSION_13;
+  context.allocate_cbk = allocate_memory;
+  context.free_cbk = free_memory;
   const int outcome = argon2id_ctx(&context);
   if (outcome == ARGON2_MEMORY_ALLOCATION_ERROR)
     return Error(ErrorCode::unsupported, "key derivation: " + std::to_string(parameters.memory_kib) +
@@ -64,5 +85,7 @@ Result<Secret32> stretch_passphrase(const KdfInput& input, const KdfParameters& 
     return Error(ErrorCode::internal, std::string("key derivation: ") + argon2_error_message(outcome));
   return key;
 }
+
+void advise_kdf_memory_with(MemoryAdvice advice) { memory_advice = advice; }
 
 }  // namespace holdfast::crypto

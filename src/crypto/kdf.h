@@ -39,4 +39,9 @@ struct KdfInput {
 // `invalid` before anything is allocated if a bound is exceeded, `unsupported` if the memory cannot be had.
 Result<Secret32> stretch_passphrase(const KdfInput& input, const KdfParameters& parameters);
 
+// Called with the working memory of each later derivation before it is touched, so that whoever may talk to the system
+// can ask it for large pages (a fifth of the time goes into small ones). Null takes it away. Any thread.
+using MemoryAdvice = void (*)(MutableByteView memory);
+void advise_kdf_memory_with(MemoryAdvice advice);
+
 }  // namespace holdfast::crypto

@@ -34,6 +34,16 @@ TEST(Kdf, agrees_with_another_implementation) {
   EXPECT_TRUE(*key == expected);
 }
 
+TEST(Kdf, its_memory_is_told_of_before_it_is_used) {
+  static MutableByteView told;
+  advise_kdf_memory_with([](MutableByteView memory) { told = memory; });
+  const Bytes salt(16, std::byte{7});
+  ASSERT_TRUE(stretch_passphrase({as_bytes("p"), salt, {}, {}}, {.memory_kib = 3000, .iterations = 1, .lanes = 2}));
+  advise_kdf_memory_with(nullptr);
+  EXPECT_EQ(told.size(), size_t{4} << 20);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(told.data()) % (2 << 20), 0u);
+}
+
 TEST(Kdf, every_input_and_parameter_matters) {
   const Bytes salt(16, std::byte{7}), other_salt(16, std::byte{8});
   const KdfParameters base{.memory_kib = 64, .iterations = 1, .lanes = 2};

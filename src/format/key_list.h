@@ -43,7 +43,7 @@ struct KeyListParameters {
   uint32_t pack_size_bytes = 32u << 20;
   uint32_t chunk_size_bytes_mean = 128u << 10;
   uint32_t small_file_size_bytes_max = 64u << 10;
-  uint32_t bundle_size_bytes = 512u << 10;
+  uint32_t bundle_size_bytes = 1u << 20;
   friend bool operator==(const KeyListParameters&, const KeyListParameters&) = default;
 };
 

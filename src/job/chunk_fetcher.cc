@@ -116,8 +116,7 @@ Status ChunkFetcher::deliver_record(std::vector<Wanted>::iterator begin, std::ve
   return {};
 }
 
-// The bytes wanted of an opened record. Chunks were checked against their id when opened, pieces by their short ids;
-// here the full id is compared.
+// The bytes wanted of an opened record. Chunks were checked against their id when opened, and the ids of pieces found.
 Result<ByteView> ChunkFetcher::part_of(const Wanted& wanted, const vault::OpenedRecord& record) {
   if (!wanted.is_piece) {
     if (record.header.id != wanted.id) {
@@ -126,15 +125,11 @@ Result<ByteView> ChunkFetcher::part_of(const Wanted& wanted, const vault::Opened
     return record.plain;
   }
   size_t offset = 0;
-  if (record.pieces != nullptr) {
-    const format::ShortId id = format::short_id(wanted.id);
-    for (const format::Piece& piece : *record.pieces) {
-      if (piece.id == id) {
-        const ByteView part = record.plain.subspan(offset, piece.size_bytes);
-        if (vault::hash_with(domain_.ids().piece, part) == wanted.id) return part;
-        break;
-      }
-      offset += piece.size_bytes;
+  if (record.pieces != nullptr && record.piece_ids != nullptr) {
+    for (size_t at = 0; at < record.pieces->size(); ++at) {
+      const uint32_t size_bytes = (*record.pieces)[at].size_bytes;
+      if ((*record.piece_ids)[at] == wanted.id) return record.plain.subspan(offset, size_bytes);
+      offset += size_bytes;
     }
   }
   return Error(ErrorCode::corrupt, "piece " + to_hex(wanted.id) + " is not in the bundle that should hold it");

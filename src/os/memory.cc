@@ -43,6 +43,10 @@ Result<MemoryUsage> memory_usage() {
   return usage;
 }
 
+void prefer_large_pages(MutableByteView memory) {
+  ::madvise(memory.data(), memory.size(), MADV_HUGEPAGE);  // Refused where memory is not aligned, or there are none.
+}
+
 Status lock_memory(ByteView pages) {
   if (pages.empty()) return {};
   const auto page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));

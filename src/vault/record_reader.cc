@@ -68,7 +68,7 @@ Result<crypto::Secret32> SessionSecrets::open(const PackOrigin& origin, const fo
 
 RecordReader::RecordReader(store::ObjectStore& store, VaultId vault, const DomainKeys& keys, const IdKeys& ids,
                            SessionSecrets& secrets)
-    : store_(store), vault_(vault), keys_(keys), ids_(ids), secrets_(secrets) {}
+    : store_(store), vault_(vault), keys_(keys), id_checker_(ids), secrets_(secrets) {}
 
 PackOrigin RecordReader::origin_of(const format::PackInfo& pack) const {
   PackOrigin origin;
@@ -266,7 +266,10 @@ Result<OpenedRecord> RecordReader::open(const format::PackInfo& pack, ByteView b
     TRY_DO(decompressor_.decompress(compressed, plain).during("chunk " + to_hex(header.id)));
     opened.plain = plain;
   }
-  if (!keys_.id_key.is_none()) TRY_DO(check_record_id(ids_, header, opened.plain, pieces_));
+  if (!keys_.id_key.is_none()) {
+    TRY_DO(id_checker_.check(header, opened.plain, pieces_));
+    if (header.kind == format::RecordKind::bundle) opened.piece_ids = &id_checker_.piece_ids();
+  }
   return opened;
 }
 

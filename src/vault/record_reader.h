@@ -22,6 +22,8 @@ struct OpenedRecord {
   format::RecordHeader header;
   ByteView plain;
   const std::vector<format::Piece>* pieces = nullptr;  // Bundles.
+  // Bundles: the full ids of the pieces, found from their bytes. Null where there is no id key.
+  const std::vector<ChunkId>* piece_ids = nullptr;
 };
 
 // Turns sealed records of one domain back into plaintext, and checks that it is what the record's id says (collectors,
@@ -81,7 +83,7 @@ class RecordReader {
   store::ObjectStore& store_;
   const VaultId vault_;
   const DomainKeys& keys_;
-  const IdKeys& ids_;
+  RecordIdChecker id_checker_;
   SessionSecrets& secrets_;
   codec::Decompressor decompressor_;
   // All that a pack's keys are bound to: whoever copies a salt must not profit from keys made for its owner.

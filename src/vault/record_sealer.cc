@@ -42,26 +42,33 @@ ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces) {
   return ChunkId::from(hasher.finalize());
 }
 
-Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, ByteView plain,
-                       const std::vector<format::Piece>& pieces) {
+Result<ChunkId> RecordIdChecker::bundle_of(const format::RecordHeader& header, ByteView plain,
+                                           const std::vector<format::Piece>& pieces) {
+  messages_.clear();
+  size_t offset = 0;
+  for (const format::Piece& piece : pieces) {
+    messages_.push_back(plain.subspan(offset, piece.size_bytes));
+    offset += piece.size_bytes;
+  }
+  hashes_.resize(messages_.size());
+  batch_.hash(messages_, hashes_);
+  piece_ids_.clear();
+  for (size_t at = 0; at < pieces.size(); ++at) {
+    piece_ids_.push_back(ChunkId::from(hashes_[at]));
+    if (format::short_id(piece_ids_.back()) != pieces[at].id) {
+      return Error(ErrorCode::corrupt, "a piece in bundle " + to_hex(header.id) + " is not what its id says");
+    }
+  }
+  return bundle_id(ids_, piece_ids_);
+}
+
+Status RecordIdChecker::check(const format::RecordHeader& header, ByteView plain,
+                              const std::vector<format::Piece>& pieces) {
   ChunkId found;
   switch (header.kind) {
-    case format::RecordKind::chunk: found = hash_with(ids.chunk, plain); break;
-    case format::RecordKind::node: found = hash_with(ids.node, plain); break;
-    case format::RecordKind::bundle: {
-      std::vector<ChunkId> piece_ids;
-      piece_ids.reserve(pieces.size());
-      size_t offset = 0;
-      for (const format::Piece& piece : pieces) {
-        piece_ids.push_back(hash_with(ids.piece, plain.subspan(offset, piece.size_bytes)));
-        offset += piece.size_bytes;
-        if (format::short_id(piece_ids.back()) != piece.id) {
-          return Error(ErrorCode::corrupt, "a piece in bundle " + to_hex(header.id) + " is not what its id says");
-        }
-      }
-      found = bundle_id(ids, piece_ids);
-      break;
-    }
+    case format::RecordKind::chunk: found = hash_with(ids_.chunk, plain); break;
+    case format::RecordKind::node: found = hash_with(ids_.node, plain); break;
+    case format::RecordKind::bundle: found = TRY(bundle_of(header, plain, pieces)); break;
     case format::RecordKind::origin: return {};
   }
   if (found != header.id) return Error(ErrorCode::corrupt, "chunk " + to_hex(header.id) + " is not what its id says");
@@ -69,7 +76,7 @@ Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, By
 }
 
 RecordSealer::RecordSealer(const IdKeys& ids, codec::Effort effort, Profile* profile)
-    : ids_(ids), effort_(effort), profile_(profile) {}
+    : id_checker_(ids), effort_(effort), profile_(profile) {}
 
 Result<RecordSealer::Prepared> RecordSealer::prepare(format::RecordKind kind, const ChunkId& id, ByteView plain,
                                                      const std::vector<format::Piece>* pieces,
@@ -192,7 +199,7 @@ Status RecordSealer::check(ByteView record, const RecordEntry& entry, ByteView p
       TRY_DO(decompressor_.decompress(opened, whole));
       plain = whole;
     }
-    return check_record_id(ids_, header, plain, entry.pieces);
+    return id_checker_.check(header, plain, entry.pieces);
   };
   Status good = judge();
   if (good) return {};

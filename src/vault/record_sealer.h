@@ -9,6 +9,7 @@
 #include "base/profile.h"
 #include "base/result.h"
 #include "codec/compress.h"
+#include "crypto/batch_hash.h"
 #include "crypto/hash.h"
 #include "vault/open_pack.h"
 
@@ -23,6 +24,25 @@ struct IdKeys {
 ChunkId hash_with(const crypto::KeyedHasher& hasher, ByteView bytes);
 // A bundle is named by its pieces' full ids, in order.
 ChunkId bundle_id(const IdKeys& keys, const std::vector<ChunkId>& pieces);
+
+// Recomputes the ids of opened records from their plaintext. One a thread.
+class RecordIdChecker {
+ public:
+  explicit RecordIdChecker(const IdKeys& ids) : ids_(ids), batch_(ids.piece) {}
+  // `corrupt` if `plain` is not what the header says. `pieces` for bundles.
+  Status check(const format::RecordHeader& header, ByteView plain, const std::vector<format::Piece>& pieces);
+  // Of the bundle checked last: its pieces' full ids, in order.
+  const std::vector<ChunkId>& piece_ids() const { return piece_ids_; }
+
+ private:
+  Result<ChunkId> bundle_of(const format::RecordHeader& header, ByteView plain,
+                            const std::vector<format::Piece>& pieces);
+  const IdKeys& ids_;
+  crypto::BatchHasher batch_;
+  std::vector<ByteView> messages_;
+  std::vector<crypto::Hash32> hashes_;
+  std::vector<ChunkId> piece_ids_;
+};
 
 // Compresses, seals and checks records; one a thread. Nothing is allocated per record once warm.
 class RecordSealer {
@@ -56,7 +76,7 @@ class RecordSealer {
   Status check(ByteView record, const RecordEntry& entry, ByteView piece_table, PackKeys& keys);
   Status check_metadata(ByteView record, const RecordEntry& entry, ByteView piece_table, HeaderKeys& keys);
 
-  const IdKeys& ids_;
+  RecordIdChecker id_checker_;
   const codec::Effort effort_;
   Profile* const profile_;
   codec::Compressor compressor_;
@@ -64,9 +84,5 @@ class RecordSealer {
   Bytes compressed_, opened_, decompressed_;
   std::vector<PackKeys> keys_;  // Few: the packs open at once.
 };
-
-// Recomputes the id of an opened record from its plaintext. `pieces` for bundles.
-Status check_record_id(const IdKeys& ids, const format::RecordHeader& header, ByteView plain,
-                       const std::vector<format::Piece>& pieces);
 
 }  // namespace holdfast::vault

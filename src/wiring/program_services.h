@@ -2,7 +2,9 @@
 #pragma once
 
 #include "cli/services.h"
+#include "crypto/kdf.h"
 #include "os/clock.h"
+#include "os/memory.h"
 #include "os/random.h"
 
 namespace holdfast::wiring {
@@ -10,6 +12,7 @@ namespace holdfast::wiring {
 // The real thing behind every command: this machine's clock, randomness, files and stores.
 class ProgramServices : public cli::Services {
  public:
+  ProgramServices() { crypto::advise_kdf_memory_with(os::prefer_large_pages); }
   Clock& clock() override { return clock_; }
   Rng& rng() override { return rng_; }
   Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, cli::StoreUse use,
