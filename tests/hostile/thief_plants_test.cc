@@ -451,7 +451,7 @@ TEST_F(ThiefPacksTest, packs_whose_records_lie_are_found_and_hurt_nobody_else) {
       if (!location) continue;
       const auto opened = reader->read(*location);
       if (opened) {
-        EXPECT_TRUE(vault::check_record_id(ids_, opened->header, opened->plain,
+        EXPECT_TRUE(vault::RecordIdChecker(ids_).check(opened->header, opened->plain,
                                            opened->pieces ? *opened->pieces : std::vector<format::Piece>())
                         .has_value());
       } else {
