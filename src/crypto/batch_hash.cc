@@ -10,10 +10,10 @@ extern "C" {
 #include <blake3_impl.h>
 }
 
-// A message is cut into chunks of 1024 bytes; each has a chaining value, keyed and numbered. Values are joined in pairs,
-// level by level, the odd one of a level rising as it is, which gives BLAKE3's tree: the left part of every node is
-// complete and the largest possible. The last joint bears the root flag and is the hash. Messages of a single chunk have
-// no joint, so their chunk would bear it: these are left to the ordinary hasher. (BLAKE3's paper, sections 2.1 and 2.4.)
+// A message is cut into chunks of 1024 bytes; each has a chaining value, keyed and numbered. Values are joined in
+// pairs, level by level, the odd one of a level rising as it is, which gives BLAKE3's tree: the left part of every node
+// is complete and the largest possible. The last joint bears the root flag and is the hash. Messages of a single chunk
+// have no joint, so their chunk would bear it: these are left to the ordinary hasher. (BLAKE3's paper, 2.1 and 2.4.)
 namespace holdfast::crypto {
 
 namespace {
@@ -91,10 +91,11 @@ void BatchHasher::hash_chunks() {
   for (size_t begin = 0; begin < chunks_.size();) {
     size_t end = begin;
     inputs_.clear();
-    while (end < chunks_.size() && chunks_[end].number == chunks_[begin].number) inputs_.push_back(chunks_[end++].bytes);
+    const uint64_t number = chunks_[begin].number;
+    while (end < chunks_.size() && chunks_[end].number == number) inputs_.push_back(chunks_[end++].bytes);
     outputs_.resize(inputs_.size());
     blake3_hash_many(inputs_.data(), inputs_.size(), chunk_size_bytes / block_size_bytes, key_.words(),
-                     chunks_[begin].number, false, KEYED_HASH, CHUNK_START, CHUNK_END, pointer(outputs_.front()));
+                     number, false, KEYED_HASH, CHUNK_START, CHUNK_END, pointer(outputs_.front()));
     for (size_t at = begin; at < end; ++at) values_[chunks_[at].value] = outputs_[at - begin];
     begin = end;
   }

@@ -16,7 +16,7 @@ struct MemoryUsage {
 // Of this process.
 Result<MemoryUsage> memory_usage();
 
-// Asks for large pages where the system has them to give. A wish: whether it is granted makes no difference but in speed.
+// Asks for large pages where the system has them to give. Whether it is granted makes no difference but in speed.
 void prefer_large_pages(MutableByteView memory);
 
 // Keeps pages that hold secrets out of swap and of core dumps. `no_space` or `denied` where the limit (RLIMIT_MEMLOCK)

@@ -88,8 +88,8 @@ Status FileContent::open() {
 }
 
 Result<size_t> FileContent::read_at(uint64_t offset_bytes, MutableByteView out) {
-  // Up to the end that is expected: whether more has come since, finish() sees. Saves asking every small file for the end
-  // of it. What claims to be empty may lie, as files of the kernel do.
+  // Up to the end that is expected: whether more has come since, finish() sees. Saves asking every small file for its
+  // end. What claims to be empty may lie, as files of the kernel do.
   if (offset_bytes < expected_.size_bytes) {
     out = out.first(std::min<uint64_t>(out.size(), expected_.size_bytes - offset_bytes));
   }
