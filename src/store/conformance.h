@@ -22,6 +22,7 @@ struct OpenedStore {
   std::shared_ptr<ObjectStore> store;
   std::shared_ptr<ObjectStore> again;  // A second session on the same objects.
   std::shared_ptr<void> keep = {};     // Whatever must live as long (a temporary folder).
+  bool refuses_nested_keys = true;     // False where seeing them would cost a request each time.
 };
 using StoreMaker = std::function<OpenedStore()>;
 
@@ -217,6 +218,7 @@ TEST_P(StoreConformance, keys_that_break_the_rules_are_invalid_everywhere) {
 }
 
 TEST_P(StoreConformance, no_key_lies_beneath_another) {
+  if (!opened_.refuses_nested_keys) return;
   ASSERT_TRUE(put(store_, "a/b", "x").has_value());
   EXPECT_CODE(put(store_, "a", "x"), ErrorCode::invalid);
   EXPECT_CODE(put(store_, "a/b/c", "x"), ErrorCode::invalid);

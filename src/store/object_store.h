@@ -40,8 +40,8 @@ class StoreLock {
 // A flat map from key to immutable bytes. Every method may be called from any thread.
 //
 // Keys are 1 to 1024 bytes of [a-z0-9/_.-]: components of 1 to 200 bytes between single slashes, none of them "." or
-// "..", and no key lies beneath another ("a/b" beneath "a"); anything else is `invalid`. Objects are write-once:
-// nothing here changes one in place.
+// "..", and no key lies beneath another ("a/b" beneath "a"); anything else is `invalid`, nesting only where the store
+// sees it without another request. Objects are write-once: nothing here changes one in place.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/s3/s3_store.h"
+
+#include "os/random.h"
+#include "os/testing.h"
+#include "store/conformance.h"
+#include "store/s3/s3_testing.h"
+
+namespace holdfast::store {
+namespace {
+
+// One fake bucket and the stores that are opened on it.
+struct World {
+  std::shared_ptr<FakeBucket> bucket = std::make_shared<FakeBucket>();
+  std::shared_ptr<std::mutex> mutex = std::make_shared<std::mutex>();
+  aws::FakeClock clock;
+  os::RealRng rng;
+
+  S3Parts parts(const std::string& prefix = "p", bool single_writer = false) {
+    S3Parts parts;
+    parts.transport = std::make_unique<BucketTransport>(bucket, mutex);
+    parts.credentials = std::make_unique<aws::FixedCredentials>();
+    parts.client.endpoint = *aws::parse_endpoint("http://s3.example");
+    parts.client.scope = {.region = "us-east-1", .service = "s3", .path_rule = aws::PathRule::as_sent};
+    parts.bucket = "bucket";
+    parts.prefix = prefix;
+    parts.single_writer = single_writer;
+    return parts;
+  }
+  std::unique_ptr<S3Store> make() {
+    auto made = S3Store::create_root(parts(), clock, rng);
+    if (!made) ADD_FAILURE() << made.error().message();
+    bucket->methods.clear();
+    return std::move(*made);
+  }
+};
+
+OpenedStore make_fake() {
+  auto world = std::make_shared<World>();
+  auto store = std::shared_ptr<ObjectStore>(world->make());
+  return {.store = store, .again = S3Store::open(world->parts(), world->clock, world->rng), .keep = world,
+          .refuses_nested_keys = false};
+}
+
+INSTANTIATE_TEST_SUITE_P(FakeBucket, StoreConformance, ::testing::Values(StoreMaker(make_fake)));
+
+Status put(ObjectStore& store, std::string_view key, std::string_view text) {
+  const ByteView part = as_bytes(text);
+  return store.create(key, std::span(&part, 1));
+}
+
+TEST(S3Store, an_object_is_made_by_one_request_and_read_by_one) {
+  World world;
+  const auto store = world.make();
+  ASSERT_TRUE(put(*store, "data/a", "hello").has_value());
+  ASSERT_TRUE(store->get("data/a", std::nullopt).has_value());
+  ASSERT_TRUE(store->get("data/a", Range{1, 3}).has_value());
+  EXPECT_EQ(world.bucket->methods,
+            (std::vector<std::string>{"PUT p/data/a", "GET p/data/a", "GET p/data/a"}));
+}
+
+TEST(S3Store, opening_asks_nothing_of_the_server) {
+  World world;
+  world.make();
+  const auto store = S3Store::open(world.parts(), world.clock, world.rng);
+  EXPECT_TRUE(world.bucket->methods.empty());
+}
+
+TEST(S3Store, a_lost_answer_to_our_own_write_is_a_success) {
+  for (const bool keeps_metadata : {true, false}) {
+    World world;
+    const auto store = world.make();
+    world.bucket->keeps_metadata = keeps_metadata;
+    int lost = 0;
+    world.bucket->after = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+      if (request.method != "PUT" || lost++ > 0) return std::nullopt;
+      return Error(ErrorCode::io, "timed out");
+    };
+    EXPECT_TRUE(put(*store, "log/1", "ours").has_value());
+    EXPECT_EQ(world.bucket->objects["p/log/1"].bytes, "ours");
+  }
+}
+
+TEST(S3Store, a_lost_answer_to_another_ones_write_is_a_conflict) {
+  for (const bool keeps_metadata : {true, false}) {
+    World world;
+    const auto store = world.make();
+    world.bucket->keeps_metadata = keeps_metadata;
+    int sent = 0;
+    // Ours never arrives, and theirs comes in between.
+    world.bucket->before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+      if (request.method != "PUT" || sent++ > 0) return std::nullopt;
+      world.bucket->objects["p/log/1"] = {"them", "their token"};
+      return Error(ErrorCode::io, "timed out");
+    };
+    EXPECT_CODE(put(*store, "log/1", "ours"), ErrorCode::conflict);
+    EXPECT_EQ(world.bucket->objects["p/log/1"].bytes, "them");
+  }
+}
+
+// Equal bytes are not enough where a token tells more: two writers may not both be told that they were first.
+TEST(S3Store, equal_bytes_of_another_writer_are_a_conflict) {
+  World world;
+  const auto store = world.make();
+  const auto again = S3Store::open(world.parts(), world.clock, world.rng);
+  ASSERT_TRUE(put(*store, "log/1", "same").has_value());
+  EXPECT_CODE(put(*again, "log/1", "same"), ErrorCode::conflict);
+}
+
+TEST(S3Store, an_answer_that_stays_unknown_is_io) {
+  World world;
+  const auto store = world.make();
+  world.bucket->after = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.method != "PUT") return std::nullopt;
+    return Error(ErrorCode::io, "timed out");
+  };
+  world.bucket->before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.method != "HEAD") return std::nullopt;
+    return Error(ErrorCode::io, "timed out");
+  };
+  EXPECT_CODE(put(*store, "log/1", "ours"), ErrorCode::io);
+}
+
+TEST(S3Store, a_server_that_overwrites_takes_one_writer_by_promise_only) {
+  World world;
+  world.bucket->has_conditional_writes = false;
+  EXPECT_CODE(S3Store::create_root(world.parts(), world.clock, world.rng), ErrorCode::unsupported);
+  EXPECT_TRUE(world.bucket->objects.empty());
+  auto made = S3Store::create_root(world.parts("p", true), world.clock, world.rng);
+  ASSERT_TRUE(made.has_value());
+  EXPECT_FALSE((*made)->capabilities().atomic_create);
+  ASSERT_TRUE(put(**made, "a", "one").has_value());
+  EXPECT_CODE(put(**made, "a", "two"), ErrorCode::conflict);
+  // Who does not promise does not even see it, and the other way round.
+  const auto without_promise = S3Store::open(world.parts(), world.clock, world.rng);
+  EXPECT_CODE(without_promise->get("a", std::nullopt), ErrorCode::not_found);
+  EXPECT_TRUE(without_promise->list("", "", [](const ObjectInfo&) { return Status(Error(ErrorCode::internal, "seen")); }).has_value());
+}
+
+TEST(S3Store, making_it_leaves_nothing_behind) {
+  World world;
+  ASSERT_TRUE(put(*world.make(), "a", "x").has_value());
+  ASSERT_TRUE(S3Store::create_root(world.parts(), world.clock, world.rng).has_value());
+  EXPECT_EQ(world.bucket->objects.size(), 1u);
+}
+
+TEST(S3Store, what_others_put_beneath_the_prefix_is_passed_over) {
+  World world;
+  const auto store = world.make();
+  ASSERT_TRUE(put(*store, "a", "x").has_value());
+  for (const char* key : {"p/README.TXT", "p/a//b", "p/", "pq/z", "p/\xff"}) world.bucket->objects[key] = {"x", ""};
+  std::vector<std::string> keys;
+  ASSERT_TRUE(store->list("", "", [&](const ObjectInfo& info) -> Status {
+    keys.push_back(info.key);
+    return {};
+  }).has_value());
+  EXPECT_EQ(keys, std::vector<std::string>{"a"});
+}
+
+TEST(S3Store, a_missing_bucket_is_not_an_empty_vault) {
+  World world;
+  const auto store = world.make();
+  world.bucket->before = [](const net::HttpRequest&) { return aws::error_answer(404, "NoSuchBucket"); };
+  EXPECT_CODE(store->get("a", std::nullopt), ErrorCode::invalid);
+  EXPECT_CODE(store->list("", "", [](const ObjectInfo&) { return Status(); }), ErrorCode::invalid);
+}
+
+TEST(S3Store, bytes_that_changed_on_their_way_are_asked_for_again) {
+  World world;
+  const auto store = world.make();
+  ASSERT_TRUE(put(*store, "log/1", "record").has_value());
+  const std::string hash = world.bucket->objects["p/log/1"].hash;
+  const auto damaged = aws::http_answer(200, "recorD", {{"x-amz-meta-holdfast-sha256", hash}});
+  int bent = 0, bent_max = 1;
+  world.bucket->after = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.method != "GET" || bent++ >= bent_max) return std::nullopt;
+    return damaged;
+  };
+  EXPECT_EQ(as_text(*store->get("log/1", std::nullopt)), "record");
+  bent = 0;
+  bent_max = 100;
+  EXPECT_CODE(store->get("log/1", std::nullopt), ErrorCode::corrupt);
+}
+
+class CachedTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<S3Store> open() {
+    S3Parts parts = world_.parts();
+    parts.cached_prefixes = {"log/", "meta/"};
+    parts.cache = std::make_unique<ObjectCache>(folder_.path("cache"), 1 << 20);
+    world_.bucket->methods.clear();
+    return S3Store::open(std::move(parts), world_.clock, world_.rng);
+  }
+  static std::string get(ObjectStore& store, std::string_view key) {
+    const auto got = store.get(key, std::nullopt);
+    return got ? std::string(as_text(*got)) : std::string(to_string(got.error().code()));
+  }
+  static void list(ObjectStore& store) {
+    ASSERT_TRUE(store.list("log/", "", [](const ObjectInfo&) { return Status(); }).has_value());
+  }
+  World world_;
+  os::TemporaryFolder folder_;
+  const std::string pack_ = "meta/" + std::string(64, 'a');
+};
+
+TEST_F(CachedTest, what_was_written_or_read_once_is_not_fetched_again) {
+  auto store = open();
+  ASSERT_TRUE(put(*store, "log/1", "one").has_value());
+  ASSERT_TRUE(put(*store, pack_, "a pack of nodes").has_value());
+  EXPECT_EQ(get(*store, "log/1"), "one");
+  store = open();
+  list(*store);
+  EXPECT_EQ(get(*store, "log/1"), "one");
+  EXPECT_EQ(as_text(*store->get(pack_, Range{2, 4})), "pack");
+  EXPECT_EQ(world_.bucket->methods, std::vector<std::string>{"GET "});
+  std::filesystem::remove_all(folder_.path("cache"));
+  store = open();
+  EXPECT_EQ(as_text(*store->get(pack_, Range{2, 4})), "pack");
+  EXPECT_EQ(as_text(*store->get(pack_, Range{7, 2})), "of");
+  EXPECT_EQ(world_.bucket->methods, std::vector<std::string>{"GET p/" + pack_});
+  EXPECT_EQ(to_string(store->get(pack_, Range{7, 100}).error().code()), to_string(ErrorCode::corrupt));
+}
+
+TEST_F(CachedTest, a_record_that_was_replaced_behind_our_back_is_seen) {
+  auto store = open();
+  ASSERT_TRUE(put(*store, "log/1", "one").has_value());
+  world_.bucket->objects["p/log/1"] = {"two", "", "\"other\""};
+  store = open();
+  EXPECT_EQ(get(*store, "log/1"), "two");
+  store = open();
+  list(*store);
+  EXPECT_EQ(get(*store, "log/1"), "two");
+  world_.bucket->objects.erase("p/log/1");
+  store = open();
+  list(*store);
+  EXPECT_EQ(get(*store, "log/1"), "not_found");
+}
+
+TEST_F(CachedTest, presence_is_asked_of_the_server) {
+  auto store = open();
+  ASSERT_TRUE(put(*store, pack_, "x").has_value());
+  world_.bucket->objects.clear();
+  EXPECT_CODE(store->stat(pack_), ErrorCode::not_found);
+}
+
+TEST(S3Location, a_url_says_where_and_how) {
+  const auto location = parse_s3_location("s3://bucket//a/b/?endpoint=http%3A%2F%2Fh%3A1&region=r&style=host&writer=single&profile=x&ca=%2Fc");
+  ASSERT_TRUE(location.has_value()) << location.error().message();
+  EXPECT_EQ(location->bucket, "bucket");
+  EXPECT_EQ(location->prefix, "a/b");
+  EXPECT_EQ(location->endpoint_url, "http://h:1");
+  EXPECT_EQ(location->region, "r");
+  EXPECT_EQ(location->style, aws::s3::AddressStyle::host);
+  EXPECT_TRUE(location->single_writer);
+  EXPECT_EQ(parse_s3_location("s3://bucket?endpoint=http://h:1")->endpoint_url, "http://h:1");
+  for (const char* bad : {"s3://", "s3://ab", "s3://bucket/a//b", "s3://bucket?style=x", "s3://bucket?unknown=1",
+                          "s3://bucket?writer=many", "s3://bucket?region=%"}) {
+    EXPECT_CODE(parse_s3_location(bad), ErrorCode::invalid);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::store

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vaults in a bucket, on a real server that checks signatures: the whole path, the number of requests, and what becomes
+of a run when the way to the server is bad."""
+
+import os
+import shutil
+
+import pytest
+import s3_proxy
+import s3_servers
+import tree_maker
+import tree_walker
+from holdfast import DAMAGED, DONE, FAILED, NO_VAULT, Holdfast
+
+# What the most frugal peer needs for the same (a first backup of a source tree, one without changes, a restore).
+REQUESTS_OF_FIRST_BACKUP_MAX, REQUESTS_OF_UNCHANGED_BACKUP_MAX, REQUESTS_OF_RESTORE_MAX = 21, 7, 16
+
+
+class BucketUser(Holdfast):
+    """A user of a vault in a bucket, with keys for it."""
+
+    def __init__(self, binary, place, vault):
+        super().__init__(binary, place, vault)
+        keys = s3_servers.aws_environment()
+        self.environment.update({name: keys[name] for name in keys if name != "PATH"})
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server():
+    server = s3_servers.start_versitygw()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(name="proxy", scope="module")
+def fixture_proxy(server):
+    proxy = s3_proxy.Proxy(server.port)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(name="user")
+def fixture_user(binary, place, proxy):
+    proxy.reset()
+    user = BucketUser(binary, place, s3_servers.store_url(proxy.endpoint, os.path.basename(place)))
+    user.create()
+    return user
+
+
+def test_a_tree_survives_in_a_bucket(user, place):
+    tree = os.path.join(place, "tree")
+    tree_maker.make(tree, seed=5, files=300)
+    before = tree_walker.walk(tree)
+    first = user.backup(tree)
+    assert first["bytes_read"] > 0
+    with open(os.path.join(tree, "added"), "wb") as out:
+        out.write(os.urandom(200_000))
+    second = user.backup(tree)
+    assert second["new"] == 1
+    user.run("verify", "--data")
+    user.restore(f"{first['recovery_point_id']}:{tree}", os.path.join(place, "back"))
+    os.unlink(os.path.join(tree, "added"))
+    differences = tree_walker.compare(before, tree_walker.walk(os.path.join(place, "back")))
+    assert not differences, differences
+    user.run("forget", first["recovery_point_id"])
+    user.run("collect")
+    user.run("verify", "--data")
+    assert [point["id"] for point in user.points()] == [second["recovery_point_id"]]
+
+
+def test_requests_are_few(user, proxy, place, plain):
+    proxy.reset()
+    user.backup(plain)
+    assert proxy.count() <= REQUESTS_OF_FIRST_BACKUP_MAX, proxy.log
+    proxy.reset()
+    user.backup(plain)
+    print("unchanged:", proxy.log)
+    assert proxy.count() <= REQUESTS_OF_UNCHANGED_BACKUP_MAX, proxy.log
+    proxy.reset()
+    user.restore("latest", os.path.join(place, "back"))
+    print("restore:", proxy.log)
+    assert proxy.count() <= REQUESTS_OF_RESTORE_MAX, proxy.log
+
+
+def test_an_empty_place_is_no_vault(binary, place, server):
+    user = BucketUser(binary, place, s3_servers.store_url(server.endpoint, "nothing-here"))
+    assert "no vault at" in user.run("points", expect=NO_VAULT).errors
+
+
+def test_a_wrong_secret_is_said_to_be_one(user):
+    outcome = user.run("points", expect=FAILED, env={"AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert "SignatureDoesNotMatch" in outcome.errors
+
+
+def test_a_vault_is_made_once(user):
+    assert "already" in user.create(expect=FAILED).errors
+
+
+def test_a_server_is_trusted_by_its_certificate_only(binary, place, plain):
+    server = s3_servers.start_versitygw(encrypted=True)
+    try:
+        stranger = BucketUser(binary, place, s3_servers.store_url(server.endpoint, "vault"))
+        assert "certificate" in stranger.create(expect=FAILED).errors
+        user = BucketUser(binary, place, s3_servers.store_url(server.endpoint, "vault", ca=server.certificate))
+        user.create()
+        user.backup(plain)
+        user.run("verify", "--data")
+    finally:
+        server.stop()
