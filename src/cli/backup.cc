@@ -11,6 +11,7 @@
 #include "job/backup.h"
 #include "os/clock.h"
 #include "os/environment.h"
+#include "os/file.h"
 #include "os/process.h"
 
 namespace holdfast::cli {
@@ -69,7 +70,11 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   request.size_bytes_max = TRY(arguments.size("exclude-larger-than")).value_or(UINT64_MAX);
   request.vault_folders = context.services().store_folders(TRY(context.vault_url()));
   for (const os::UserFolder folder : {os::UserFolder::state, os::UserFolder::cache}) {
-    if (auto path = os::user_folder(folder)) request.own_folders.push_back(std::move(*path));
+    auto path = os::user_folder(folder);
+    if (!path) continue;
+    // It is known by its inode, so it must be there before the scan, which may come by after this run has made it.
+    os::make_directories(*path, 0700).ignore("where it cannot be made, nothing will be kept in it");
+    request.own_folders.push_back(std::move(*path));
   }
   request.own_folder_met = [&output = context.output()](const std::string& path, const std::string& what) {
     output.text(fmt::format("{} is left out: it is {}", path, what));
