@@ -122,6 +122,26 @@ TestTree read_folder(const std::filesystem::path& root) {
   return tree;
 }
 
+// Plaintext of the bundles that must be opened for the point's small files, and of those files.
+std::pair<uint64_t, uint64_t> bundles_of(vault::Vault& vault, const vault::PointInfo& point) {
+  vault::Vault::Domain& domain = **vault.home();
+  auto walk = PointWalk::open(vault, point);
+  CHECK(walk.has_value());
+  std::map<std::pair<ObjectId, uint32_t>, uint64_t> bundles;
+  uint64_t wanted_bytes = 0, opened_bytes = 0;
+  CHECK((*walk)->list("/", Depth::all, [&](const PathEntry& entry) -> Status {
+    const auto* piece = std::get_if<format::ContentPiece>(&entry.content);
+    if (piece == nullptr) return {};
+    const auto home = domain.index().find_piece(format::short_id(piece->piece));
+    CHECK(home.has_value());
+    bundles[{home->pack->id, home->offset_bytes}] = home->plain_size_bytes;
+    wanted_bytes += piece->size_bytes;
+    return {};
+  }).has_value());
+  for (const auto& [place, size_bytes] : bundles) opened_bytes += size_bytes;
+  return {opened_bytes, wanted_bytes};
+}
+
 void report_restore(testing::TestBed& bed, std::string_view what, const vault::PointInfo& point) {
   CountingStore counting(bed.store);
   auto vault = bed.reopen(counting);
@@ -130,8 +150,12 @@ void report_restore(testing::TestBed& bed, std::string_view what, const vault::P
   const auto report = run_restore(*vault, point, target, {.worker_count = 2}, observer);
   CHECK(report.has_value());
   const CountingStore::Counts counts = counting.counts();
-  fmt::print("  restore of the {}: {} packs, {} reads, {:.1f} MB read, {:.1f} MB written\n", what, counts.packs.size(),
-             counts.reads, static_cast<double>(counts.bytes) / 1e6, static_cast<double>(report->written_bytes) / 1e6);
+  const auto [opened_bytes, wanted_bytes] = bundles_of(*vault, point);
+  fmt::print("  restore of the {}: {} packs, {} reads, {:.1f} MB read, {:.1f} MB written; bundles of {:.1f} MB for {:.1f} "
+             "MB of small files\n",
+             what, counts.packs.size(), counts.reads, static_cast<double>(counts.bytes) / 1e6,
+             static_cast<double>(report->written_bytes) / 1e6, static_cast<double>(opened_bytes) / 1e6,
+             static_cast<double>(wanted_bytes) / 1e6);
 }
 
 void run(std::string_view title, const RewriteLimits& limits, const std::vector<std::string>& folders) {

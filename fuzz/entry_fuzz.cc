@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] % 2 == 0) {
     const auto entry = format::decode_entry(bytes);
     if (!entry) return 0;
-    format::encode_entry(out, entry->kind, entry->attributes, entry->content);
+    format::encode_entry(out, entry->kind, entry->attributes, entry->content, entry->whole_attributes);
   } else {
     const auto attributes = format::decode_file_attributes(bytes);
     if (!attributes) return 0;

@@ -5,21 +5,36 @@
 
 namespace holdfast::format {
 
-void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content) {
-  out.u8(static_cast<uint8_t>(kind));
+namespace {
+constexpr unsigned attributes_apart = 128;  // Added to the kind.
+}  // namespace
+
+void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content,
+                  const Content& whole_attributes) {
+  const bool is_apart = !std::holds_alternative<std::monostate>(whole_attributes);
+  out.u8(static_cast<uint8_t>(static_cast<unsigned>(kind) | (is_apart ? attributes_apart : 0u)));
   out.string(attributes);
   encode_content(out, content);
+  if (is_apart) encode_content(out, whole_attributes);
 }
 
 Result<Entry> decode_entry(ByteView value) {
   ByteReader in(value);
   Entry entry;
-  const uint8_t kind = in.u8();
+  const uint8_t first = in.u8();
+  const bool is_apart = (first & attributes_apart) != 0;
+  const auto kind = static_cast<uint8_t>(first & ~attributes_apart);
   if (in.ok() && kind != static_cast<uint8_t>(EntryKind::file)) {
     return Error(ErrorCode::corrupt, "entry: unknown kind " + std::to_string(kind));
   }
   entry.attributes = to_bytes(in.string());
   entry.content = TRY(decode_content(in).during("entry"));
+  if (is_apart) {
+    entry.whole_attributes = TRY(decode_content(in).during("entry"));
+    if (!std::holds_alternative<ContentInline>(entry.whole_attributes)) {
+      return Error(ErrorCode::corrupt, "entry: its attributes are no list of extents");
+    }
+  }
   TRY_DO(in.finish("entry"));
   return entry;
 }

@@ -17,10 +17,14 @@ struct Entry {
   EntryKind kind = EntryKind::file;
   Bytes attributes;  // Encoded; opaque to all but the source and target of that kind.
   Content content;
+  // Extents that hold the attributes as they are, where they are too large for a tree; `attributes` then has all but
+  // the extended ones. Nothing (std::monostate) or ContentInline.
+  Content whole_attributes;
 };
 
 // docs/format.md 8.1. Appends to the writer's buffer.
-void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content);
+void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content,
+                  const Content& whole_attributes);
 // `corrupt` on an unknown kind, truncation or left-over bytes.
 Result<Entry> decode_entry(ByteView value);
 

@@ -153,14 +153,20 @@ std::vector<Form> forms() {
   all.push_back({"recovery point", encode(sample_point()), again_with_encode<decode_recovery_point>});
   Bytes entry;
   ByteWriter out(entry);
-  encode_entry(out, EntryKind::file, rng.bytes(20), ContentPiece{ChunkId::from(rng.bytes(32)), 17});
-  all.push_back({"entry", entry, [](ByteView bytes) -> Result<Bytes> {
-                   const Entry decoded = TRY(decode_entry(bytes));
-                   Bytes encoded;
-                   ByteWriter writer(encoded);
-                   encode_entry(writer, decoded.kind, decoded.attributes, decoded.content);
-                   return encoded;
-                 }});
+  const Again entry_again = [](ByteView bytes) -> Result<Bytes> {
+    const Entry decoded = TRY(decode_entry(bytes));
+    Bytes encoded;
+    ByteWriter writer(encoded);
+    encode_entry(writer, decoded.kind, decoded.attributes, decoded.content, decoded.whole_attributes);
+    return encoded;
+  };
+  encode_entry(out, EntryKind::file, rng.bytes(20), ContentPiece{ChunkId::from(rng.bytes(32)), 17}, {});
+  all.push_back({"entry", entry, entry_again});
+  const ContentInline whole{{Extent::of_chunk(ChunkId::from(rng.bytes(32)), 60'000)}};
+  Bytes large_entry;
+  ByteWriter large_out(large_entry);
+  encode_entry(large_out, EntryKind::file, rng.bytes(20), {}, whole);
+  all.push_back({"entry whose attributes stand apart", large_entry, entry_again});
   return all;
 }
 

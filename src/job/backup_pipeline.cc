@@ -2,6 +2,7 @@
 #include "job/backup_pipeline.h"
 
 #include "base/check.h"
+#include "job/whole_attributes.h"
 
 namespace holdfast::job {
 
@@ -333,7 +334,7 @@ void BackupPipeline::build() {
     if (!first_error()) continue;
     if ((*batch)->range_size_bytes > 0) finish_huge(**batch);
     const bool is_cuts = !(*batch)->cuts.empty();
-    Status applied = is_cuts ? apply_cuts(nodes, **batch) : apply(editor, nodes, **batch);
+    Status applied = is_cuts ? apply_cuts(nodes, **batch) : apply({worker, nodes, editor}, **batch);
     if (!applied) fail(std::move(applied.error()));
   }
   stream_content_.reset();  // What a run that failed has left; it refers to `nodes`.
@@ -349,21 +350,21 @@ Status BackupPipeline::apply_cuts(VaultNodes& nodes, Batch& batch) {
   return {};
 }
 
-Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch) {
+Status BackupPipeline::apply(const Builder& builder, Batch& batch) {
   const StageTimer timer(options_.profile, Stage::tree);
   BackupCounts done;
   for (Step& step : batch.steps) {
     switch (step.action) {
       case Step::Action::remove:
-        TRY_DO(editor.remove(step.key));
+        TRY_DO(builder.editor.remove(step.key));
         ++done.removed_count;
         break;
       case Step::Action::remove_range:
-        TRY_DO(editor.remove_range(step.key, step.to));
+        TRY_DO(builder.editor.remove_range(step.key, step.to));
         ++done.removed_count;
         break;
       case Step::Action::put: {
-        TRY_DO(apply_put(editor, nodes, step));
+        TRY_DO(apply_put(builder, step));
         done.read_bytes += step.outcome.read_bytes;
         if (step.outcome.state != ContentOutcome::State::stored) break;
         (step.item.existed ? done.changed_count : done.new_count) += 1;
@@ -383,7 +384,7 @@ Status BackupPipeline::apply(tree::Editor& editor, VaultNodes& nodes, Batch& bat
   return {};
 }
 
-Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& step) {
+Status BackupPipeline::apply_put(const Builder& builder, Step& step) {
   ContentOutcome& outcome = step.outcome;
   source::Item& item = step.item;
   if (step.ends_stream && stream_content_) {
@@ -402,7 +403,7 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
     } else {
       remember_vanished(item.key);
     }
-    return editor.remove(item.key);  // What could not be read is not in this point, whatever the last one held.
+    return builder.editor.remove(item.key);  // What could not be read is not in this point, whatever the last one held.
   }
   format::Content content;
   if (outcome.piece) {
@@ -410,9 +411,9 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
   } else if (outcome.content) {
     content = std::move(*outcome.content);
   } else if (!outcome.extents.empty()) {
-    tree::ContentBuilder builder(nodes, tree_config_);
-    for (const format::Extent& extent : outcome.extents) TRY_DO(builder.append(extent));
-    content = TRY(builder.finish());
+    tree::ContentBuilder list(builder.nodes, tree_config_);
+    for (const format::Extent& extent : outcome.extents) TRY_DO(list.append(extent));
+    content = TRY(list.finish());
   }
   if (outcome.changed_while_read) {
     record_skip({to_bytes(item.key), std::string(as_text(item.key)),
@@ -427,10 +428,26 @@ Status BackupPipeline::apply_put(tree::Editor& editor, VaultNodes& nodes, Step& 
     content = linked.content;
     chosen = linked.attributes;
   }
+  return put_entry(builder, item, chosen, content);
+}
+
+Status BackupPipeline::put_entry(const Builder& builder, const source::Item& item, ByteView attributes,
+                                 const format::Content& content) {
+  SplitAttributes split;
+  if (attributes.size() > attributes_inline_size_bytes_max) {
+    auto stored = store_whole_attributes(builder.worker, attributes, options_.limits.chunk_size_bytes_mean);
+    if (!stored) {
+      TRY_DO(session_.first_error());
+      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(stored.error()), false});
+      return builder.editor.remove(item.key);
+    }
+    split = std::move(*stored);
+    attributes = split.in_tree;
+  }
   entry_buffer_.clear();
   ByteWriter out(entry_buffer_);
-  format::encode_entry(out, options_.entry_kind, chosen, content);
-  return editor.put(item.key, entry_buffer_);
+  format::encode_entry(out, options_.entry_kind, attributes, content, split.whole);
+  return builder.editor.put(item.key, entry_buffer_);
 }
 
 Result<tree::Root> BackupPipeline::finish() {

@@ -124,8 +124,16 @@ class BackupPipeline {
   void finish_huge(Batch& batch);
   void build();
   Status apply_cuts(VaultNodes& nodes, Batch& batch);
-  Status apply(tree::Editor& editor, VaultNodes& nodes, Batch& batch);
-  Status apply_put(tree::Editor& editor, VaultNodes& nodes, Step& step);
+  // The builder's hands.
+  struct Builder {
+    vault::Session::Worker& worker;
+    VaultNodes& nodes;
+    tree::Editor& editor;
+  };
+  Status apply(const Builder& builder, Batch& batch);
+  Status apply_put(const Builder& builder, Step& step);
+  Status put_entry(const Builder& builder, const source::Item& item, ByteView attributes,
+                   const format::Content& content);
   void fail(Error error) EXCLUDES(result_mutex_);
   Status first_error() EXCLUDES(result_mutex_);
   void record_skip(SkippedItem item) EXCLUDES(result_mutex_);

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "job/backup.h"
+#include "job/collect.h"
+#include "job/copy.h"
 #include "job/restore.h"
 #include "job/testing.h"
 #include "source/testing.h"
@@ -211,6 +213,79 @@ TEST_F(BackupRestoreTest, any_history_restores_and_leaves_the_tree_of_a_fresh_ba
     }
     for (const auto& [point, expected] : points) expect_restores(bed_.store, point, expected);
   }
+}
+
+// Larger than a tree's value may be: they go through backup, restore, copy and export, and are missed when lost.
+class LargeAttributesTest : public BackupRestoreTest {
+ protected:
+  LargeAttributesTest() {
+    crypto::SeededRng rng(12);
+    tree_[""] = testing::test_folder();
+    tree_["folder"] = testing::test_folder();
+    tree_["folder/small"] = testing::test_file("contents");
+    tree_["folder/large"] = testing::test_file(rng.bytes(50'000));
+    tree_["link"] = testing::test_symlink("folder/small");
+    for (const char* path : {"folder", "folder/small", "folder/large", "link"}) {
+      for (int count = 0; count < 3; ++count) {
+        tree_[path].attributes.extended.push_back({"user.a" + std::to_string(count), rng.bytes(40'000)});
+      }
+    }
+    tree_["folder/some"] = testing::test_file("");
+    tree_["folder/some"].attributes.extended.push_back({"user.b", rng.bytes(50'000)});
+  }
+  static void expect_attributes(vault::Vault& vault, const vault::PointInfo& point, const testing::TestTree& tree) {
+    const auto state = std::make_shared<target::MemoryTargetState>();
+    const auto report = restore(vault, point, state);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_TRUE(report->problems.empty());
+    const MutexLock lock(state->mutex);
+    for (const auto& [path, file] : tree) {
+      const Bytes key = path.empty() ? Bytes() : *format::path_to_key("/" + path);
+      EXPECT_EQ(state->items[key].attributes, testing::encoded(file.attributes)) << path;
+    }
+  }
+  testing::TestTree tree_;
+};
+
+TEST_F(LargeAttributesTest, come_back_whole) {
+  const vault::PointInfo point = bed_.backup(tree_);
+  EXPECT_EQ(point.point.skipped_count, 0u);
+  expect_attributes(*bed_.reopen(bed_.store), point, tree_);
+  auto walk = PointWalk::open(*bed_.vault, point);
+  ASSERT_TRUE(walk);
+  auto entry = **(*walk)->look_up("/folder/small");
+  EXPECT_TRUE(entry.attributes.extended.empty());
+  ASSERT_TRUE((*walk)->complete(entry));
+  EXPECT_EQ(entry.attributes, tree_["folder/small"].attributes);
+  // Another backup finds them unchanged.
+  EXPECT_EQ(bed_.backup(tree_).point.entries, point.point.entries);
+}
+
+TEST_F(LargeAttributesTest, beyond_all_measure_make_an_entry_a_skip) {
+  tree_["folder/small"].attributes.extended.push_back({"user.huge", Bytes(300'000, std::byte{1})});
+  const vault::PointInfo point = bed_.backup(tree_);
+  EXPECT_EQ(point.point.skipped_count, 1u);
+  tree_.erase("folder/small");
+  expect_attributes(*bed_.vault, point, tree_);
+}
+
+TEST_F(LargeAttributesTest, are_copied_and_outlive_a_collection) {
+  const vault::PointInfo first = bed_.backup(tree_);
+  tree_["folder/small"].attributes.extended[0].value[0] ^= std::byte{1};
+  const vault::PointInfo second = bed_.backup(tree_);
+  forget_all_but(*bed_.vault, second.id);
+  SilentObserver observer;
+  CollectRequest request;
+  request.max_unused_percent = 0;
+  ASSERT_TRUE(run_collect(*bed_.vault, request, observer));
+  expect_attributes(*bed_.reopen(bed_.store), second, tree_);
+  testing::TestBed other(99);
+  const auto copied = run_copy(*bed_.vault, {second}, *other.vault, {}, observer);
+  ASSERT_TRUE(copied) << copied.error().message();
+  const auto points = other.vault->points();
+  ASSERT_TRUE(points);
+  ASSERT_EQ(points->size(), 1u);
+  expect_attributes(*other.vault, points->front(), tree_);
 }
 
 class LostPackTest : public BackupRestoreTest {

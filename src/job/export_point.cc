@@ -54,6 +54,7 @@ Status TarExporter::take(PathEntry entry, std::string name) {
     report_.left_out.push_back({entry.path, std::move(error)});
     return {};
   }
+  TRY_DO(walk_.complete(entry));
   ++report_.entry_count;
   observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed);
   const bool is_large = std::holds_alternative<format::ContentInline>(entry.content) ||

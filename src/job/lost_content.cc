@@ -70,7 +70,9 @@ class LostContentFinder {
       found_.ids.push_back({short_id, is_piece});
     };
     if (const auto* piece = std::get_if<format::ContentPiece>(&entry.content)) look_at(piece->piece, true);
-    if (const auto* list = std::get_if<format::ContentInline>(&entry.content)) {
+    for (const format::Content* content : {&entry.content, &entry.whole_attributes}) {
+      const auto* list = std::get_if<format::ContentInline>(content);
+      if (list == nullptr) continue;
       for (const format::Extent& extent : list->extents) {
         if (extent.kind == format::ExtentKind::chunk) look_at(extent.chunk, false);
       }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "format/file_attributes.h"
+#include "job/whole_attributes.h"
 #include "tree/content_list.h"
 
 namespace holdfast::job {
@@ -78,6 +79,7 @@ Status PointCopier::take(const tree::Difference& difference, tree::Editor& edito
   Pending pending;
   pending.key = to_bytes(difference.key);
   if (difference.after) pending.entry = TRY(format::decode_entry(*difference.after));
+  if (pending.entry && has_whole_attributes(*pending.entry)) TRY_DO(copy_whole_attributes(*pending.entry, editor));
   if (pending.entry && std::holds_alternative<format::ContentTree>(pending.entry->content)) {
     TRY_DO(flush_window(editor));
     return copy_large(std::move(pending), editor);
@@ -85,14 +87,30 @@ Status PointCopier::take(const tree::Difference& difference, tree::Editor& edito
   if (pending.entry) {
     if (const auto* piece = std::get_if<format::ContentPiece>(&pending.entry->content)) {
       TRY_DO(want(piece->piece, true, piece->size_bytes));
-    } else if (const auto* list = std::get_if<format::ContentInline>(&pending.entry->content)) {
-      for (const format::Extent& extent : list->extents) {
-        if (extent.kind == format::ExtentKind::chunk) TRY_DO(want(extent.chunk, false, extent.chunk_size_bytes));
-      }
+    } else {
+      TRY_DO(want_list(pending.entry->content));
     }
   }
   pending_.push_back(std::move(pending));
   if (window_bytes_ >= window_size_bytes_max || pending_.size() >= pending_count_max) return flush_window(editor);
+  return {};
+}
+
+Status PointCopier::want_list(const format::Content& content) {
+  const auto* list = std::get_if<format::ContentInline>(&content);
+  if (list == nullptr) return {};
+  for (const format::Extent& extent : list->extents) {
+    if (extent.kind == format::ExtentKind::chunk) TRY_DO(want(extent.chunk, false, extent.chunk_size_bytes));
+  }
+  return {};
+}
+
+// Few entries have them: they come over by themselves, so that windows need know nothing of them.
+Status PointCopier::copy_whole_attributes(format::Entry& entry, tree::Editor& editor) {
+  TRY_DO(flush_window(editor));
+  TRY_DO(want_list(entry.whole_attributes));
+  TRY_DO(fetch_window());
+  entry.whole_attributes = TRY(copied_content(entry.whole_attributes));
   return {};
 }
 
@@ -157,7 +175,8 @@ Status PointCopier::apply(const Pending& pending, tree::Editor& editor) {
   if (!pending.entry) return editor.remove(pending.key);
   value_.clear();
   ByteWriter out(value_);
-  format::encode_entry(out, pending.entry->kind, pending.entry->attributes, pending.entry->content);
+  format::encode_entry(out, pending.entry->kind, pending.entry->attributes, pending.entry->content,
+                       pending.entry->whole_attributes);
   observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed);
   return editor.put(pending.key, value_);
 }

@@ -63,6 +63,8 @@ class PointCopier {
 
   Status take(const tree::Difference& difference, tree::Editor& editor);
   Status want(const ChunkId& id, bool is_piece, uint32_t size_bytes);
+  Status want_list(const format::Content& content);
+  Status copy_whole_attributes(format::Entry& entry, tree::Editor& editor);
   Status copy_large(Pending pending, tree::Editor& editor);
   Result<format::Content> copied_content(const format::Content& content);
   Status apply(const Pending& pending, tree::Editor& editor);

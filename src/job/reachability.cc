@@ -68,7 +68,12 @@ Status Reachability::walk_entry(ByteView key, ByteView value) {
   visitor_.entry_visited();
   auto entry = format::decode_entry(value);
   if (!entry) return broken(ReferenceKind::node, {}, key, std::move(entry.error()));
-  if (const auto* piece = std::get_if<format::ContentPiece>(&entry->content)) {
+  TRY_DO(walk_content(key, entry->content));
+  return walk_content(key, entry->whole_attributes);
+}
+
+Status Reachability::walk_content(ByteView key, const format::Content& content) {
+  if (const auto* piece = std::get_if<format::ContentPiece>(&content)) {
     const auto place = live_.find_piece(format::short_id(piece->piece));
     if (!place) {
       return broken(ReferenceKind::piece, piece->piece, key,
@@ -78,13 +83,13 @@ Status Reachability::walk_entry(ByteView key, ByteView value) {
     return visitor_.reached({.kind = ReferenceKind::piece, .id = piece->piece, .point = point_, .key = key},
                             live_.bundle_of(*place));
   }
-  if (const auto* list = std::get_if<format::ContentInline>(&entry->content)) {
+  if (const auto* list = std::get_if<format::ContentInline>(&content)) {
     for (const format::Extent& extent : list->extents) {
       if (extent.kind == format::ExtentKind::chunk) TRY_DO(mark_chunk(extent.chunk, extent.chunk_size_bytes, key));
     }
     return {};
   }
-  if (const auto* content = std::get_if<format::ContentTree>(&entry->content)) return walk_extents(*content, key);
+  if (const auto* tree = std::get_if<format::ContentTree>(&content)) return walk_extents(*tree, key);
   return {};
 }
 

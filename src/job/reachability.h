@@ -52,6 +52,7 @@ class Reachability {
   enum class TreeKind : uint8_t { entries, state };
   Status walk_tree(const tree::Root& root, TreeKind kind);
   Status walk_entry(ByteView key, ByteView value);
+  Status walk_content(ByteView key, const format::Content& content);
   Status walk_extents(const format::ContentTree& content, ByteView key);
   Status mark_chunk(const ChunkId& chunk, uint32_t size_bytes, ByteView key);
   // Whether the node was not marked before and may be entered.

@@ -7,6 +7,7 @@
 #include "format/file_attributes.h"
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
+#include "job/whole_attributes.h"
 #include "tree/tree.h"
 
 namespace holdfast::job {
@@ -37,6 +38,7 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
       request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());
   RestorePipeline pipeline(vault, domain, worker_count, request, observer);
   VaultNodes nodes(domain);
+  ChunkFetcher fetcher(domain, vault.store());
 
   observer.progress.entries_expected = point.point.entry_count;
   observer.progress.bytes_expected = point.point.size_bytes;
@@ -56,6 +58,11 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
         if (!entry) {
           pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
           return {};
+        }
+        if (has_whole_attributes(*entry) && !request.dry_run) {
+          auto attributes = read_whole_attributes(fetcher, entry->whole_attributes);
+          if (!attributes) pipeline.problem(std::string(as_text(view.key)), std::move(attributes.error()));
+          if (attributes) entry->attributes = std::move(*attributes);
         }
         target::Placement placement = TRY(target.place(view.key, *entry));
         return pipeline.take(std::move(placement), *entry, nodes);

@@ -106,7 +106,9 @@ class TestSource : public source::Source {
         item.size_bytes = file->content.size();
       }
       TRY_DO(sink.put(std::move(item)));
-      TRY_DO(sink.put_state(key, as_bytes("seen")));
+      Bytes state_key{std::byte{1}};  // Like a real source's, before the keys that a point keeps for skips.
+      state_key.insert(state_key.end(), key.begin(), key.end());
+      TRY_DO(sink.put_state(state_key, as_bytes("seen")));
     }
     return {};
   }

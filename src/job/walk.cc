@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "job/whole_attributes.h"
 #include "tree/content_list.h"
 #include "tree/tree.h"
 
@@ -61,6 +62,7 @@ Result<PathEntry> decode_path_entry(ByteView key, ByteView value) {
   found.attributes = TRY(format::decode_file_attributes(entry.attributes).during(found.path));
   found.key = to_bytes(key);
   found.content = std::move(entry.content);
+  found.whole_attributes = std::move(entry.whole_attributes);
   return found;
 }
 
@@ -200,6 +202,14 @@ Status PointWalk::read(const format::Content& content, uint64_t begin_bytes, uin
     if (at == extent_end) TRY_DO(reader.next());
   }
   return drain(window, sink);
+}
+
+Status PointWalk::complete(PathEntry& entry) {
+  if (std::holds_alternative<std::monostate>(entry.whole_attributes)) return {};
+  const Bytes attributes = TRY(read_whole_attributes(fetcher_, entry.whole_attributes).during(entry.path));
+  entry.attributes = TRY(format::decode_file_attributes(attributes).during(entry.path));
+  entry.whole_attributes = {};
+  return {};
 }
 
 Status PointWalk::cat(std::string_view path, const std::function<Status(ByteView)>& sink) {

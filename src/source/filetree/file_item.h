@@ -33,8 +33,8 @@ struct FileContext {
   OwnerNames owners;
 };
 
-// An encoded entry must fit into a value of the tree beside its name and content.
-inline constexpr size_t xattrs_size_bytes_max = 56 * 1024;
+// No file system is known to allow so many; it bounds what a hostile one can make us hold.
+inline constexpr size_t xattrs_size_bytes_max = 4 << 20;
 
 // Where a child lies.
 struct FilePlace {
