@@ -3,6 +3,7 @@
 
 #include "base/byte_io.h"
 #include "base/check.h"
+#include "codec/compress.h"
 #include "crypto/box.h"
 #include "vault/open_pack.h"
 
@@ -23,6 +24,30 @@ Bytes craft_log_record(format::LogEnvelope envelope, ByteView body, const crypto
   const crypto::Signature signature = signer.sign("holdfast v1 log record", bytes);
   bytes.insert(bytes.end(), signature.begin(), signature.end());
   return bytes;
+}
+
+Bytes craft_segment(const SegmentClaim& claim, const format::SegmentContents& contents,
+                    const crypto::Secret32& metadata_key, const crypto::SigningKey& signer, Rng& rng) {
+  const Bytes plain = format::encode_segment(contents);
+  Bytes packed;
+  ByteWriter(packed).fixed(static_cast<uint64_t>(plain.size()));
+  Bytes frame(codec::compressed_size_bytes_max(plain.size()));
+  codec::Compressor compressor;
+  frame.resize(*compressor.compress(plain, frame, 1));
+  append(packed, frame);
+  Bytes context = to_bytes(std::string_view("holdfast v1 index segment"));
+  ByteWriter out(context);
+  out.raw(claim.vault.view());
+  out.fixed(claim.domain);
+  out.fixed(claim.epoch);
+  out.raw(claim.author.value);
+  Bytes object;
+  ByteWriter to(object);
+  to.u8(1);
+  to.fixed(claim.epoch);
+  to.raw(crypto::seal_with(metadata_key, context, packed, rng));
+  to.raw(signer.sign("holdfast v1 index segment", crypto::hash(object)));
+  return object;
 }
 
 namespace {

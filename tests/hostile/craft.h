@@ -17,6 +17,16 @@ namespace holdfast::hostile {
 Bytes craft_log_record(format::LogEnvelope envelope, ByteView body, const crypto::Secret32& metadata_key,
                        const crypto::SigningKey& signer, Rng& rng);
 
+// An index segment that says to be of `author` in that domain and epoch.
+struct SegmentClaim {
+  VaultId vault;
+  vault::DomainId domain = 0;
+  vault::Epoch epoch = 0;
+  vault::AuthorId author;
+};
+Bytes craft_segment(const SegmentClaim& claim, const format::SegmentContents& contents,
+                    const crypto::Secret32& metadata_key, const crypto::SigningKey& signer, Rng& rng);
+
 // A record whose header, piece table and content need not fit each other. `content` is what is stored, before its seal.
 struct CraftedRecord {
   format::RecordHeader header;  // Ordinal, and the sizes of content and piece table, are filled in.

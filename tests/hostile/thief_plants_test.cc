@@ -26,9 +26,12 @@ class ThiefPlantsTest : public ThiefTest {
     EXPECT_TRUE(read.has_value()) << read.error().message();
     return log.head();
   }
-  // Puts a record at the end of a domain's log. The body is sealed with the newest key the thief has.
+  // Puts a record at the end of a domain's log. The body is sealed with the newest key the thief has, unless he is lent
+  // another.
   std::string plant_record(DomainId domain, LogKind kind, ByteView body, const Signing& signing,
-                           const std::function<void(format::LogEnvelope&)>& change = {}) {
+                           const std::function<void(format::LogEnvelope&)>& change = {},
+                           const vault::EpochKeys* lent = nullptr) {
+    const vault::EpochKeys& keys = lent != nullptr ? *lent : thief_keys().current();
     const vault::LogHead head = head_of(domain);
     format::LogEnvelope envelope;
     envelope.vault = ring().vault_id();
@@ -37,11 +40,11 @@ class ThiefPlantsTest : public ThiefTest {
     envelope.previous = head.hash;
     envelope.kind = kind;
     envelope.author = signing.author.value;
-    envelope.epoch = thief_keys().current().epoch;
+    envelope.epoch = keys.epoch;
     envelope.time = bed_.clock.now();
     const std::string key = vault::log_key(domain, envelope.number);
     if (change) change(envelope);
-    plant(key, craft_log_record(envelope, body, thief_keys().current().metadata_key, *signing.key, bed_.rng));
+    plant(key, craft_log_record(envelope, body, keys.metadata_key, *signing.key, bed_.rng));
     return key;
   }
   Signing himself() const { return {&ring().signing_key(), thief_id()}; }
@@ -89,14 +92,18 @@ TEST_F(ThiefPlantsTest, records_forged_in_the_logs_of_others_are_ignored_with_an
     vault::Vault& victim = domain == owner_domain ? *bed_.vault : *neighbour_;
     const ObjectId point = domain == owner_domain ? owner_point_.id : neighbour_point_.id;
     const vault::AuthorId author = domain == owner_domain ? owner_id() : neighbour_id();
+    // Even with the victim's own key, only the author counts.
+    const vault::EpochKeys& lent = bed_.vault->keyring().domain(domain)->current();
     auto session = begin(victim, domain);
     for (const auto& [kind, body] : harmful_bodies(session->id(), point)) {
       for (const Signing& signing : {himself(), Signing{himself().key, author}}) {
-        count_case();
-        LogState before = state_of(domain, session->id());
-        plant_record(domain, kind, body, signing);
-        ++before.alarms;
-        EXPECT_EQ(state_of(domain, session->id()), before) << static_cast<int>(kind);
+        for (const vault::EpochKeys* keys : {&thief_keys().current(), &lent}) {
+          count_case();
+          LogState before = state_of(domain, session->id());
+          plant_record(domain, kind, body, signing, {}, keys);
+          ++before.alarms;
+          EXPECT_EQ(state_of(domain, session->id()), before) << static_cast<int>(kind);
+        }
       }
     }
     // The session goes on and its point counts.
@@ -205,18 +212,9 @@ class ThiefIndexTest : public ThiefPlantsTest {
     ADD_FAILURE() << "no such pack";
     return {};
   }
-  // The thief's newest key in the guise of the keys of `domain`.
-  vault::DomainKeys disguised_keys(DomainId domain) {
-    vault::DomainKeys keys;
-    keys.domain = domain;
-    for (const vault::EpochKeys& epoch : thief_keys().epochs) {
-      keys.epochs.push_back({.epoch = epoch.epoch, .metadata_key = epoch.metadata_key.clone(),
-                             .data_public = epoch.data_public, .data_private = {}});
-    }
-    return keys;
-  }
-  Bytes seal(const format::SegmentContents& contents, const vault::DomainKeys& keys) {
-    return *vault::seal_segment(*thief_, keys, format::encode_segment(contents));
+  // As the thief's own program seals what it stores.
+  Bytes seal(const format::SegmentContents& contents) {
+    return *vault::seal_segment(*thief_, thief_keys(), format::encode_segment(contents));
   }
   std::string plant_segment(DomainId domain, const vault::AuthorId& author, ByteView object) {
     const std::string key = vault::segment_key(domain, author, ObjectId::from(crypto::hash(object)));
@@ -232,18 +230,15 @@ TEST_F(ThiefIndexTest, segments_planted_in_the_domains_of_others_are_refused_and
     const format::PackInfo his = pack_of(thief_domain, vault::PackKind::data);
     for (const format::PackInfo& pack : {theirs, his}) {
       const format::SegmentContents contents = lies_about(known, domain, pack);
-      const vault::DomainKeys disguised = disguised_keys(domain);
-      vault::DomainKeys lent = disguised_keys(domain);  // Even with the victim's own key, only the author counts.
-      lent.epochs.clear();
-      for (const vault::EpochKeys& epoch : bed_.vault->keyring().domain(domain)->epochs) {
-        lent.epochs.push_back({.epoch = epoch.epoch, .metadata_key = epoch.metadata_key.clone(),
-                               .data_public = epoch.data_public, .data_private = {}});
-      }
       const vault::AuthorId victim = domain == owner_domain ? owner_id() : neighbour_id();
-      for (const vault::AuthorId& author : {thief_id(), victim}) {
-        for (const vault::DomainKeys* keys : {&disguised, static_cast<const vault::DomainKeys*>(&lent)}) {
+      // With the newest key he has, and even with the victim's own: only the author counts.
+      for (const vault::EpochKeys* keys :
+           {&thief_keys().current(), &bed_.vault->keyring().domain(domain)->current()}) {
+        for (const vault::AuthorId& author : {thief_id(), victim}) {
           count_case();
-          const std::string key = plant_segment(domain, author, seal(contents, *keys));
+          const SegmentClaim claim{.vault = ring().vault_id(), .domain = domain, .epoch = keys->epoch, .author = author};
+          const std::string key = plant_segment(
+              domain, author, craft_segment(claim, contents, keys->metadata_key, ring().signing_key(), bed_.rng));
           EXPECT_TRUE(names(verify(), key)) << key;
         }
       }
@@ -306,7 +301,7 @@ TEST_F(ThiefIndexTest, an_agents_segment_that_places_chunks_in_packs_of_another_
   }
   ASSERT_FALSE(contents.chunks.empty());
   count_case();
-  const std::string key = plant_segment(thief_domain, thief_id(), seal(contents, thief_keys()));
+  const std::string key = plant_segment(thief_domain, thief_id(), seal(contents));
   const job::VerifyReport report = verify();
   EXPECT_TRUE(names(report, key)) << text_of(report);
   for (const job::Damage& damage : report.damage) EXPECT_EQ(damage.object_key, key) << text_of(report);
@@ -374,7 +369,7 @@ class ThiefPacksTest : public ThiefIndexTest {
     format::SegmentContents contents;
     contents.packs.push_back(pack.info);
     contents.chunks = pack.chunks;
-    segment_ = plant_segment(thief_domain, thief_id(), seal(contents, thief_keys()));
+    segment_ = plant_segment(thief_domain, thief_id(), seal(contents));
     return key;
   }
   std::vector<Variant> variants();
@@ -411,7 +406,11 @@ std::vector<ThiefPacksTest::Variant> ThiefPacksTest::variants() {
          records[0].header.codec = format::Codec::zstd;
          records[0].header.plain_size_bytes = format::record_plain_size_bytes_max;
        }},
-      {"a node among contents", [](auto&, Records& records) { records[0].header.kind = format::RecordKind::node; }},
+      {"a node among contents",
+       [this](auto&, Records& records) {
+         records[0].header.kind = format::RecordKind::node;
+         records[0].header.id = vault::hash_with(ids_.node, records[0].content);
+       }},
       {"an origin that is none", [](auto&, Records& records) { records[0].header.kind = format::RecordKind::origin; }},
       {"a chunk with a piece table",
        [](auto&, Records& records) { records[1].header.kind = format::RecordKind::chunk; }},
@@ -520,7 +519,7 @@ TEST_F(ThiefPacksTest, packs_of_others_under_their_own_names_serve_nobody_elsewh
       format::SegmentContents contents;
       contents.packs.push_back(pack.info);
       contents.chunks.push_back({.id = {}, .pack = 0, .offset_bytes = 176, .size_bytes = 300, .plain_size_bytes = 9});
-      plant_segment(thief_domain, thief_id(), seal(contents, thief_keys()));
+      plant_segment(thief_domain, thief_id(), seal(contents));
       EXPECT_TRUE(names(verify(), vault::pack_key(kind, thief_domain, thief_id(), name.id)));
     }
   }
