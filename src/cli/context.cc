@@ -5,6 +5,7 @@
 #include "os/environment.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "vault/settle.h"
 
 namespace holdfast::cli {
 
@@ -213,6 +214,7 @@ void Context::keep_local_state() {
     const Bytes before = os::read_file(*path, 1 << 20).value_or(Bytes());
     if (before == bytes) continue;
     const Status kept = [&]() -> Status {
+      TRY_DO(vault::settle_seen(*opened->vault));
       TRY_DO(os::make_directories(path->substr(0, path->rfind('/')), 0700));
       return os::write_durably(*path, bytes, private_mode, os::Existing::replace);
     }();

@@ -27,7 +27,7 @@ constexpr Option options[] = {
     {"owner", 0, "HOW", "name, number or none"},
     {"allow", 0, "WHAT", "Restore setuid, devices, sockets, fifos, acls, xattrs, system-xattrs or flags", true},
     {"deny", 0, "WHAT", "Leave these off", true},
-    {"sync", 0, "", "Return only when all is on disk"},
+    {"no-sync", 0, "", "Return before all is on disk: a power cut may then take back what was restored"},
     {"workers", 0, "N", "Threads that fetch and write (one a processor)"},
 };
 
@@ -53,7 +53,7 @@ Result<TargetRequest> target_request(const Arguments& arguments, const Bytes& be
   request.delete_extra = arguments.has("delete");
   request.may_delete = std::move(filter);
   request.dry_run = arguments.has("dry-run");
-  request.sync = arguments.has("sync");
+  request.sync = !arguments.has("no-sync");
   request.owner = arguments.get("owner").value_or("");
   request.allow = arguments.all("allow");
   request.deny = arguments.all("deny");

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "os/errno_error.h"
+#include "os/reading.h"
 
 namespace holdfast::os {
 namespace {
@@ -64,7 +65,9 @@ void DirectoryNames::sort() {
 Status DirectoryNames::read_blocks(int dir_fd) {
   if (lseek(dir_fd, 0, SEEK_SET) < 0) return errno_error(errno, "rewind directory");
   while (true) {
-    const long size = syscall(SYS_getdents64, dir_fd, buffer_.data(), buffer_.size());
+    const int failed = read_point({.op = Reading::list, .fd = dir_fd});
+    if (failed > 0) errno = failed;
+    const long size = failed > 0 ? -1 : syscall(SYS_getdents64, dir_fd, buffer_.data(), buffer_.size());
     if (size == 0) return {};
     if (size < 0) {
       if (errno == EINTR) continue;
@@ -110,8 +113,10 @@ Result<Fd> open_directory_at(int dir_fd, PathArg name, FollowLinks follow) {
   int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOATIME;
   if (follow == FollowLinks::no) flags |= O_NOFOLLOW;
   while (true) {
-    const int fd = openat(dir_fd, name.c_str(), flags);
+    const int failed = read_point({.op = Reading::open, .path = name.c_str()});
+    const int fd = failed > 0 ? -1 : openat(dir_fd, name.c_str(), flags);
     if (fd >= 0) return Fd(fd);
+    if (failed > 0) errno = failed;
     if (errno == EINTR) continue;
     if (errno == EPERM && (flags & O_NOATIME) != 0) {
       flags &= ~O_NOATIME;  // Only the owner may leave the access time alone.

@@ -11,6 +11,7 @@
 
 #include "os/errno_error.h"
 #include "os/mutation.h"
+#include "os/reading.h"
 
 namespace holdfast::os {
 
@@ -53,73 +54,90 @@ void Fd::reset() {
 }
 
 Result<Fd> open_at(int dir_fd, PathArg path, const OpenOptions& options) {
-  if (options.create || options.truncate) {
-    if (const int failed =
-            mutation_point({.op = Mutation::create, .dir_fd = dir_fd, .path = path.c_str()})) {
-      return errno_error(failed, "create", path.c_str());
-    }
-  }
   const int flags = open_flags(options);
-  int fd;
-  do {
-    fd = ::openat(dir_fd, path.c_str(), flags, options.mode);
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return errno_error(errno, options.create ? "create" : "open", path.c_str());
-  return Fd(fd);
+  for (;;) {
+    int failed = 0;
+    if (options.create || options.truncate) {
+      failed = mutation_point({.op = Mutation::create,
+                               .dir_fd = dir_fd,
+                               .path = path.c_str(),
+                               .exclusive = options.exclusive});
+    } else {
+      failed = read_point({.op = Reading::open, .path = path.c_str()});
+    }
+    const int fd = failed != 0 ? -1 : ::openat(dir_fd, path.c_str(), flags, options.mode);
+    if (fd >= 0) return Fd(fd);
+    if (failed == 0) failed = errno;
+    if (failed != EINTR) return errno_error(failed, options.create ? "create" : "open", path.c_str());
+  }
 }
 
-Result<size_t> read_full(int fd, MutableByteView out) {
+namespace {
+
+// One read(2) or pread(2) of at most `size` bytes, as the seam has it: the errno, or zero and `n`.
+template <class Call>
+int read_once(int fd, size_t size, ssize_t& n, Call call) {
+  const int verdict = read_point({.op = Reading::read, .fd = fd});
+  if (verdict > 0) return verdict;
+  n = call(verdict == short_transfer ? (size + 1) / 2 : size);
+  return n < 0 ? errno : 0;
+}
+
+template <class Call>
+Result<size_t> read_all(int fd, size_t size, Call call) {
   size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = ::read(fd, out.data() + done, std::min(out.size() - done, io_size_bytes_max));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "read", name_of_fd(fd));
+  while (done < size) {
+    ssize_t n = 0;
+    const int failed = read_once(fd, std::min(size - done, io_size_bytes_max), n,
+                                 [&](size_t part) { return call(done, part); });
+    if (failed == EINTR) continue;
+    if (failed != 0) return errno_error(failed, "read", name_of_fd(fd));
     if (n == 0) break;
     done += static_cast<size_t>(n);
   }
   return done;
+}
+
+template <class Call>
+Status write_all(int fd, ByteView bytes, uint64_t offset_bytes, Call call) {
+  size_t done = 0;
+  do {
+    const ByteView left = bytes.subspan(done);
+    const uint64_t place = offset_bytes == offset_current ? offset_current : offset_bytes + done;
+    const int verdict =
+        mutation_point({.op = Mutation::write, .fd = fd, .offset_bytes = place, .data = left});
+    size_t part = std::min(left.size(), io_size_bytes_max);
+    if (verdict == short_transfer) part = (part + 1) / 2;
+    const ssize_t n = verdict > 0 ? -1 : call(done, part);
+    const int failed = verdict > 0 ? verdict : n < 0 ? errno : 0;
+    if (failed == EINTR) continue;
+    if (failed != 0) return errno_error(failed, "write", name_of_fd(fd));
+    done += static_cast<size_t>(n);
+  } while (done < bytes.size());
+  return {};
+}
+
+}  // namespace
+
+Result<size_t> read_full(int fd, MutableByteView out) {
+  return read_all(fd, out.size(), [&](size_t at, size_t size) { return ::read(fd, out.data() + at, size); });
 }
 
 Result<size_t> pread_full(int fd, MutableByteView out, uint64_t offset_bytes) {
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = ::pread(fd, out.data() + done, std::min(out.size() - done, io_size_bytes_max),
-                              static_cast<off_t>(offset_bytes + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "read", name_of_fd(fd));
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  return done;
+  return read_all(fd, out.size(), [&](size_t at, size_t size) {
+    return ::pread(fd, out.data() + at, size, static_cast<off_t>(offset_bytes + at));
+  });
 }
 
 Status write_full(int fd, ByteView bytes) {
-  if (const int failed = mutation_point({.op = Mutation::write, .fd = fd, .data = bytes})) {
-    return errno_error(failed, "write", name_of_fd(fd));
-  }
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), std::min(bytes.size(), io_size_bytes_max));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "write", name_of_fd(fd));
-    bytes = bytes.subspan(static_cast<size_t>(n));
-  }
-  return {};
+  return write_all(fd, bytes, offset_current,
+                   [&](size_t at, size_t size) { return ::write(fd, bytes.data() + at, size); });
 }
 
 Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes) {
-  if (const int failed = mutation_point(
-          {.op = Mutation::write, .fd = fd, .offset_bytes = offset_bytes, .data = bytes})) {
-    return errno_error(failed, "write", name_of_fd(fd));
-  }
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), std::min(bytes.size(), io_size_bytes_max),
-                               static_cast<off_t>(offset_bytes));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "write", name_of_fd(fd));
-    bytes = bytes.subspan(static_cast<size_t>(n));
-    offset_bytes += static_cast<uint64_t>(n);
-  }
-  return {};
+  return write_all(fd, bytes, offset_bytes, [&](size_t at, size_t size) {
+    return ::pwrite(fd, bytes.data() + at, size, static_cast<off_t>(offset_bytes + at));
+  });
 }
 
 bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes) {
@@ -163,28 +181,26 @@ Status sync_directory_at(int dir_fd, PathArg path) {
 }
 
 Status truncate(int fd, uint64_t size_bytes) {
-  if (const int failed =
-          mutation_point({.op = Mutation::truncate, .fd = fd, .offset_bytes = size_bytes})) {
-    return errno_error(failed, "truncate", name_of_fd(fd));
+  for (;;) {
+    int failed = mutation_point({.op = Mutation::truncate, .fd = fd, .offset_bytes = size_bytes});
+    if (failed == 0 && ::ftruncate(fd, static_cast<off_t>(size_bytes)) == 0) return {};
+    if (failed == 0) failed = errno;
+    if (failed != EINTR) return errno_error(failed, "truncate", name_of_fd(fd));
   }
-  while (::ftruncate(fd, static_cast<off_t>(size_bytes)) != 0) {
-    if (errno != EINTR) return errno_error(errno, "truncate", name_of_fd(fd));
-  }
-  return {};
 }
 
 Status allocate(int fd, Allocate mode, uint64_t offset_bytes, uint64_t size_bytes) {
-  if (const int failed =
-          mutation_point({.op = Mutation::allocate, .fd = fd, .offset_bytes = offset_bytes})) {
-    return errno_error(failed, "allocate", name_of_fd(fd));
-  }
   int flags = 0;
   if (mode == Allocate::keep_size) flags = FALLOC_FL_KEEP_SIZE;
   if (mode == Allocate::punch_hole) flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  while (::fallocate(fd, flags, static_cast<off_t>(offset_bytes), static_cast<off_t>(size_bytes)) != 0) {
-    if (errno != EINTR) return errno_error(errno, "allocate", name_of_fd(fd));
+  for (;;) {
+    int failed = mutation_point({.op = Mutation::allocate, .fd = fd, .offset_bytes = offset_bytes});
+    if (failed == 0 && ::fallocate(fd, flags, static_cast<off_t>(offset_bytes), static_cast<off_t>(size_bytes)) == 0) {
+      return {};
+    }
+    if (failed == 0) failed = errno;
+    if (failed != EINTR) return errno_error(failed, "allocate", name_of_fd(fd));
   }
-  return {};
 }
 
 Result<bool> try_lock_file(int fd, FileLock mode) {

@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "os/errno_error.h"
+#include "os/reading.h"
 
 namespace holdfast::os {
 namespace {
@@ -48,8 +49,16 @@ FileStatus from_statx(const struct statx& s) {
   return status;
 }
 
+// Zero, or the errno that the seam wants to be seen: then it is set.
+int announce(Reading op, int fd, const char* name) {
+  const int failed = read_point({.op = op, .fd = fd, .path = name});
+  if (failed > 0) errno = failed;
+  return failed;
+}
+
 Result<FileStatus> status(int fd, const char* name, int flags) {
   struct statx s;
+  if (announce(Reading::stat, fd, name) > 0) return errno_error(errno, "read attributes of", name);
   while (statx(fd, name, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, status_mask, &s) != 0) {
     if (errno != EINTR) return errno_error(errno, "read attributes of", name);
   }
@@ -111,6 +120,7 @@ Result<bool> get_value(const File& file, const std::string& name, Bytes& value) 
 template <class File>
 Result<std::vector<Xattr>> read_all(const File& file, size_t size_bytes_max) {
   std::vector<Xattr> all;
+  if (announce(Reading::stat, -1, "") > 0) return errno_error(errno, "list extended attributes");
   const std::string names = TRY(list_names(file));
   size_t size_bytes = names.size();
   for (size_t at = 0; at < names.size();) {
@@ -131,6 +141,7 @@ Result<std::vector<Xattr>> read_all(const File& file, size_t size_bytes_max) {
 
 Result<uint64_t> seek(int fd, uint64_t offset_bytes, uint64_t size_bytes, int whence) {
   if (offset_bytes >= size_bytes) return size_bytes;
+  if (announce(Reading::read, fd, "") > 0) return errno_error(errno, "look for holes");
   const off_t at = lseek(fd, static_cast<off_t>(offset_bytes), whence);
   if (at < 0) {
     if (errno == ENXIO) return size_bytes;
@@ -150,7 +161,8 @@ Result<FileStatus> status_of(int fd) { return status(fd, "", AT_EMPTY_PATH); }
 Result<Fd> open_for_backup_at(int dir_fd, PathArg name) {
   int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME;
   while (true) {
-    const int fd = openat(dir_fd, name.c_str(), flags);
+    const int failed = announce(Reading::open, -1, name.c_str());
+    const int fd = failed > 0 ? -1 : openat(dir_fd, name.c_str(), flags);
     if (fd >= 0) return Fd(fd);
     if (errno == EINTR) continue;
     if (errno == EPERM && (flags & O_NOATIME) != 0) {
@@ -164,6 +176,7 @@ Result<Fd> open_for_backup_at(int dir_fd, PathArg name) {
 
 Result<Bytes> read_link_at(int dir_fd, PathArg name) {
   Bytes target(PATH_MAX);
+  if (announce(Reading::read, -1, name.c_str()) > 0) return errno_error(errno, "read symlink", name.c_str());
   const ssize_t size = readlinkat(dir_fd, name.c_str(), reinterpret_cast<char*>(target.data()), target.size());
   if (size < 0) {
     if (errno == EINVAL) errno = ENOENT;  // No symlink any more.

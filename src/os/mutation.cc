@@ -4,16 +4,20 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 
+#include "os/reading.h"
+
 namespace holdfast::os {
 
 namespace internal {
 std::atomic<MutationObserver*> mutation_observer = nullptr;
+std::atomic<ReadObserver*> read_observer = nullptr;
 }
 
 namespace {
@@ -30,12 +34,13 @@ struct NamedErrno {
   std::string_view name;
   int value;
 };
-constexpr std::array<NamedErrno, 6> named_errnos = {{{"EIO", EIO},
+constexpr std::array<NamedErrno, 7> named_errnos = {{{"EIO", EIO},
                                                      {"ENOSPC", ENOSPC},
                                                      {"EDQUOT", EDQUOT},
                                                      {"EACCES", EACCES},
                                                      {"EROFS", EROFS},
-                                                     {"EMFILE", EMFILE}}};
+                                                     {"EMFILE", EMFILE},
+                                                     {"EINTR", EINTR}}};
 
 std::string path_of_fd(int fd) {
   std::array<char, 4096> target{};
@@ -45,6 +50,8 @@ std::string path_of_fd(int fd) {
 }
 
 std::string absolute(int dir_fd, const char* path) {
+  constexpr std::string_view by_fd = "/proc/self/fd/";
+  if (std::string_view(path).starts_with(by_fd)) return path_of_fd(std::atoi(path + by_fd.size()));
   if (path[0] == '/') return path;
   if (dir_fd >= 0) return path_of_fd(dir_fd) + "/" + path;
   std::array<char, 4096> cwd{};
@@ -99,6 +106,10 @@ void set_mutation_observer(MutationObserver* observer) {
   internal::mutation_observer.store(observer, std::memory_order_release);
 }
 
+void set_read_observer(ReadObserver* observer) {
+  internal::read_observer.store(observer, std::memory_order_release);
+}
+
 int FaultObserver::before(const MutationEvent&) {
   const uint64_t number = count_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (plan_.trigger == 0 || number < plan_.trigger) return 0;
@@ -117,10 +128,19 @@ int RecordingObserver::before(const MutationEvent& event) {
   }
   if (event.to_path[0] != '\0') operation.to_path = absolute(event.to_dir_fd, event.to_path);
   operation.offset_bytes = event.offset_bytes;
+  if (event.offset_bytes == offset_current) {
+    operation.offset_bytes = static_cast<uint64_t>(std::max<off_t>(::lseek(event.fd, 0, SEEK_CUR), 0));
+  }
   operation.data = to_bytes(event.data);
+  operation.exclusive = event.exclusive;
   const MutexLock lock(mutex_);
   operations_.push_back(std::move(operation));
   return 0;
+}
+
+size_t RecordingObserver::size() {
+  const MutexLock lock(mutex_);
+  return operations_.size();
 }
 
 std::vector<RecordingObserver::Operation> RecordingObserver::take() {

@@ -14,7 +14,7 @@
 
 // The seam before every system call that changes a disk. Tests use it to count such calls, to die before the Nth, to
 // make the Nth fail, or to record all of them and replay what a power cut would have left. Every wrapper in os/ that
-// changes anything calls mutation_point() first:
+// changes anything calls mutation_point() first (os/reading.h is the same for calls that only look):
 //
 //   if (const int failed = mutation_point({.op = Mutation::unlink, .dir_fd = dir_fd, .path = path.c_str()})) {
 //     return errno_error(failed, "unlink", path.c_str());
@@ -45,6 +45,11 @@ enum class Mutation : uint8_t {
 
 std::string_view to_string(Mutation op);
 
+// The offset of a write that goes to where the descriptor stands.
+inline constexpr uint64_t offset_current = UINT64_MAX;
+// What an observer answers, in place of an errno, for a write or read that is to move only half of its bytes.
+inline constexpr int short_transfer = -1;
+
 // What is about to happen. Either `fd` names the file, or `path` (beneath `dir_fd`) does. Valid during the call only.
 struct MutationEvent {
   Mutation op{};
@@ -53,15 +58,17 @@ struct MutationEvent {
   const char* path = "";
   int to_dir_fd = -1;         // rename, link.
   const char* to_path = "";   // rename, link; symlink: the name made, `path` its text.
-  uint64_t offset_bytes = 0;  // write, truncate (the new size), allocate.
+  uint64_t offset_bytes = 0;  // write (or offset_current), truncate (the new size), allocate; of change_times the ns.
   ByteView data = {};         // write.
+  bool exclusive = false;     // create, rename: fails if the name exists.
 };
 
-// Told of every mutation of the process, from any thread, before it happens.
+// Told of every mutation of the process, from any thread, before it happens. A call that the kernel interrupts or cuts
+// short is told of again for each time it is made.
 class MutationObserver {
  public:
   virtual ~MutationObserver() = default;
-  // Zero lets the call go on; any other errno is returned in its place.
+  // Zero lets the call go on; an errno is what the caller sees in its place; short_transfer has a write do half.
   virtual int before(const MutationEvent& event) = 0;
 };
 
@@ -104,10 +111,12 @@ class RecordingObserver : public MutationObserver {
     Mutation op{};
     std::string path;
     std::string to_path;
-    uint64_t offset_bytes = 0;
+    uint64_t offset_bytes = 0;  // The real one, even where the event says offset_current.
     Bytes data;
+    bool exclusive = false;
   };
   int before(const MutationEvent& event) override EXCLUDES(mutex_);
+  size_t size() EXCLUDES(mutex_);
   std::vector<Operation> take() EXCLUDES(mutex_);
 
  private:
@@ -117,7 +126,7 @@ class RecordingObserver : public MutationObserver {
 
 // Obeys HOLDFAST_FAULT, by which a test drives the real program from outside; does nothing where it is unset:
 //   kill:N          exit with status 137 before the Nth mutation
-//   errno:N:NAME    the Nth mutation fails with EIO, ENOSPC, EDQUOT, EACCES, EROFS or EMFILE
+//   errno:N:NAME    the Nth mutation fails with EIO, ENOSPC, EDQUOT, EACCES, EROFS, EMFILE or EINTR
 //   errno:N+:NAME   the Nth and all later ones fail
 //   count:FILE      the number of mutations is written to FILE when the process ends
 // `invalid` if it is none of these. Called once, by main.

@@ -12,6 +12,7 @@
 #include "os/errno_error.h"
 #include "os/file.h"
 #include "os/mutation.h"
+#include "os/reading.h"
 #include "os/random.h"
 
 namespace holdfast::os {
@@ -65,7 +66,8 @@ Status rename_new_at(int dir_fd, PathArg path, int to_dir_fd, PathArg to_path) {
                                          .dir_fd = dir_fd,
                                          .path = path.c_str(),
                                          .to_dir_fd = to_dir_fd,
-                                         .to_path = to_path.c_str()})) {
+                                         .to_path = to_path.c_str(),
+                                         .exclusive = true})) {
     return errno_error(failed, "rename to", to_path.c_str());
   }
   if (::renameat2(dir_fd, path.c_str(), to_dir_fd, to_path.c_str(), RENAME_NOREPLACE) == 0) return {};
@@ -148,6 +150,9 @@ Result<FileSystemSpace> file_system_space(PathArg path) {
 
 Result<FileStat> stat_at(int dir_fd, PathArg path) {
   struct stat info{};
+  if (const int failed = read_point({.op = Reading::stat, .path = path.c_str()})) {
+    return errno_error(failed, "stat", path.c_str());
+  }
   if (::fstatat(dir_fd, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     return errno_error(errno, "stat", path.c_str());
   }
@@ -167,8 +172,8 @@ Result<std::vector<DirectoryItem>> list_directory_at(int dir_fd, PathArg path) {
   fd.release();  // The stream owns it now.
   std::vector<DirectoryItem> items;
   for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
+    errno = read_point({.op = Reading::list, .fd = ::dirfd(stream.get())});
+    const dirent* entry = errno != 0 ? nullptr : ::readdir(stream.get());
     if (entry == nullptr && errno != 0) return errno_error(errno, "list", path.c_str());
     if (entry == nullptr) return items;
     const std::string_view name(entry->d_name);

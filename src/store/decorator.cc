@@ -7,7 +7,7 @@ namespace holdfast::store {
 
 namespace {
 
-class Borrowed : public ObjectStore {
+class Borrowed : public ObjectStore, public Settling {
  public:
   explicit Borrowed(ObjectStore& store) : store_(store) {}
   std::string describe() const override { return store_.describe(); }
@@ -26,6 +26,7 @@ class Borrowed : public ObjectStore {
   }
   Status remove(std::string_view key) override { return store_.remove(key); }
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return store_.try_lock(mode); }
+  Status settle(std::span<const std::string> keys) override { return store::settle(store_, keys); }
 
  private:
   ObjectStore& store_;
@@ -37,6 +38,11 @@ constexpr std::array<std::string_view, operation_count> operation_names = {"crea
 }  // namespace
 
 std::string_view to_string(Operation operation) { return operation_names[static_cast<size_t>(operation)]; }
+
+Status settle(ObjectStore& store, std::span<const std::string> keys) {
+  auto* settling = dynamic_cast<Settling*>(&store);
+  return settling == nullptr ? Status() : settling->settle(keys);
+}
 
 std::unique_ptr<ObjectStore> borrow(ObjectStore& store) { return std::make_unique<Borrowed>(store); }
 

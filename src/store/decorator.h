@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "store/object_store.h"
+#include "store/settle.h"
 
 namespace holdfast::store {
 
@@ -13,7 +14,7 @@ inline constexpr size_t operation_count = 7;
 std::string_view to_string(Operation operation);
 
 // Passes every call on to the store it owns; what a decorator is about it overrides.
-class Decorator : public ObjectStore {
+class Decorator : public ObjectStore, public Settling {
  public:
   explicit Decorator(std::unique_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
 
@@ -33,6 +34,7 @@ class Decorator : public ObjectStore {
   }
   Status remove(std::string_view key) override { return inner_->remove(key); }
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return inner_->try_lock(mode); }
+  Status settle(std::span<const std::string> keys) override { return store::settle(*inner_, keys); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

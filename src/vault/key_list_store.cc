@@ -2,6 +2,9 @@
 #include "vault/key_list_store.h"
 
 #include <algorithm>
+#include <array>
+
+#include "store/settle.h"
 
 namespace holdfast::vault {
 
@@ -105,13 +108,17 @@ Result<std::vector<KeyListDamage>> check_key_lists(store::ObjectStore& store, co
 
 Status create_key_list(store::ObjectStore& store, uint64_t number, ByteView bytes) {
   const std::string key = key_list_key(number);
+  // What it follows may be somebody else's, not yet safe: a list must not outlive the one before it.
+  const std::array<std::string, 1> before{key_list_key(number - 1)};
+  if (number > 1) TRY_DO(store::settle(store, before));
   const std::array<ByteView, 1> parts{bytes};
   Status created = store.create(key, parts);
   if (created || created.error().code() != ErrorCode::io) return created;
   // The outcome is unknown: it is stored if our very bytes are there.
   const auto stored = store.get(key, std::nullopt);
   if (!stored) return created;
-  if (equal(*stored, bytes)) return {};
+  const std::array<std::string, 1> keys{key};
+  if (equal(*stored, bytes)) return store::settle(store, keys);
   return Error(ErrorCode::conflict, key + " exists");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/byte_io.h"
 #include "crypto/hash.h"
+#include "vault/settle.h"
 
 namespace holdfast::vault {
 
@@ -219,6 +220,7 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
   for (int attempt = 0; attempt < append_attempts_max; ++attempt) {
     TRY_DO(refresh());
     TRY_DO(admit());
+    TRY_DO(settle_before_record(store_, keyring_, domain_, head_.number + 1, kind));
     format::LogEnvelope envelope;
     envelope.vault = keyring_.vault_id();
     envelope.domain = domain_;

@@ -9,6 +9,7 @@
 #include "crypto/box.h"
 #include "vault/pack_stream.h"
 #include "vault/pack_survey.h"
+#include "vault/settle.h"
 
 namespace holdfast::vault {
 
@@ -350,6 +351,7 @@ Result<PointInfo> Session::commit(format::RecoveryPoint point) {
   CHECK(!ended_);
   TRY_DO(flush());
   TRY_DO(check_presence());
+  TRY_DO(settle_index(vault_, domain_, id_));
   if (!point.parent.is_none()) built_upon_.insert(point.parent);
   point.session = id_;
   point.stored_bytes = stored_bytes();

@@ -2,6 +2,7 @@
 #include "store/posix/posix_store.h"
 
 #include <limits>
+#include <set>
 
 #include "os/file.h"
 #include "store/key.h"
@@ -63,10 +64,10 @@ Result<std::unique_ptr<PosixStore>> PosixStore::create_root(const std::string& p
   }
   const Status made = os::make_directory_at(root.get(), layout::temporary_folder, folder_mode);
   if (!made && made.error().code() != ErrorCode::conflict) return made.error();
-  // The lock file comes last: where it is, the store is complete.
-  const os::Fd lock = TRY(os::open_at(root.get(), layout::lock_name,
-                                      {.access = os::Access::write, .create = true, .mode = object_mode}));
-  TRY_DO(os::sync_all(lock.get()));
+  TRY_DO(os::sync_directory(root.get()).during("create store " + path));
+  // The lock file comes last, also on the disk: where it is, the store is complete.
+  (void)TRY(os::open_at(root.get(), layout::lock_name,
+                        {.access = os::Access::write, .create = true, .mode = object_mode}));
   TRY_DO(os::sync_directory(root.get()).during("create store " + path));
   return open(path);
 }
@@ -223,6 +224,24 @@ Status PosixStore::remove(std::string_view key) {
   if (!removed && removed.error().code() == ErrorCode::not_found) return absent(key);
   TRY_DO(removed);
   return sync_folder(folder_of(path)).during("remove " + naming(key));
+}
+
+// The bytes were synced before the name was given, so the folder is all that is left.
+Status PosixStore::settle(std::span<const std::string> keys) {
+  if (sync_failed_.load(std::memory_order_relaxed)) {
+    return Error(ErrorCode::io, "settle: an earlier sync of " + path_ + " failed");
+  }
+  std::set<std::string> folders;
+  for (const std::string& key : keys) {
+    TRY_DO(check_key(key));
+    folders.insert(folder_of(layout::path_of(key)));
+  }
+  for (const std::string& folder : folders) {
+    const Status synced = sync_folder(folder);
+    const bool is_absent = !synced && synced.error().code() == ErrorCode::not_found;
+    if (!synced && !is_absent) return Error(synced.error()).during("settle " + folder);
+  }
+  return {};
 }
 
 Result<std::unique_ptr<StoreLock>> PosixStore::try_lock(LockMode mode) {

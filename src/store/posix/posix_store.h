@@ -10,6 +10,7 @@
 #include "os/fd.h"
 #include "store/object_store.h"
 #include "store/posix/temporary_files.h"
+#include "store/settle.h"
 
 namespace holdfast::store {
 
@@ -25,7 +26,7 @@ namespace holdfast::store {
 // a fifth of the CPU.
 //
 // Folders are never removed, so a key that was a folder once cannot become an object: `invalid`.
-class PosixStore : public ObjectStore {
+class PosixStore : public ObjectStore, public Settling {
  public:
   // Makes the folder (and those above it) and lays the store out in it; opens it if it is a store already. `conflict`
   // if it holds anything else.
@@ -43,6 +44,7 @@ class PosixStore : public ObjectStore {
               const std::function<Status(const ObjectInfo&)>& visit) override;
   Status remove(std::string_view key) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;
+  Status settle(std::span<const std::string> keys) override;
 
  private:
   PosixStore(std::string path, os::Fd root, bool has_locks);

@@ -18,7 +18,8 @@
 //
 // A restore that was killed can be run again. Small files get their time of modification last, so that a half-written
 // one is not taken for done; large ones grow under the name ".holdfast-<hash>" beside their place and are renamed when
-// whole; the next run goes on with what it finds there.
+// whole; the next run goes on with what it finds there. After a power cut size and time prove nothing: while a restore
+// is under way a mark (".holdfast-unfinished") stands in the folder, and the next run compares contents.
 namespace holdfast::target {
 
 // What to do about a file that is there already.
@@ -54,6 +55,7 @@ struct FileTreeTargetOptions {
   // Nothing changes; place() answers as it would, its writers drop what they are given.
   bool dry_run = false;
   bool cross_mounts = false;
+  std::string boot_id;  // What tells one life of the machine from the next; empty: the kernel knows.
   SyncMode sync = SyncMode::none;
 
   // Metadata that can harm whoever restores the tree of a stranger. Unset means: yes if root restores into a folder

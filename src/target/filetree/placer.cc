@@ -50,7 +50,7 @@ bool is_beneath(const std::vector<std::string>& parts, const std::vector<std::st
 
 }  // namespace
 
-Placer::Placer(std::shared_ptr<Run> run) : run_(std::move(run)), planner_(*run_) {
+Placer::Placer(std::shared_ptr<Run> run) : run_(std::move(run)), planner_(*run_), mark_(run_->options.boot_id) {
   auto root = std::make_shared<Folder>();
   root->missing = !run_->folders.root()->is_open();
   levels_.push_back({.folder = std::move(root), .names = {}, .last_leaf = {}});
@@ -59,7 +59,12 @@ Placer::Placer(std::shared_ptr<Run> run) : run_(std::move(run)), planner_(*run_)
 Status Placer::begin() {
   Folder& root = *levels_.front().folder;
   if (root.missing || run_->options.dry_run) return {};
-  return take_over(levels_.front().folder, nullptr, true);
+  TRY_DO(take_over(levels_.front().folder, nullptr, true));
+  const Result<bool> other_life = run_->watch(mark_.set(run_->folders.root()->get()));
+  TRY_DO(run_->check());
+  // Where no file can be made in the target itself there is no mark, and no more can be promised than its absence says.
+  run_->trusts_times = !other_life.has_value() || !*other_life;
+  return {};
 }
 
 Result<Placement> Placer::place(ByteView key, const format::Entry& entry) {

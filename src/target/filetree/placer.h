@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "target/filetree/file_writer.h"
+#include "target/filetree/unfinished.h"
 
 namespace holdfast::target::filetree {
 
@@ -75,6 +76,7 @@ class Placer {
 
   std::shared_ptr<Run> run_;  // Shared with the writers.
   Planner planner_;
+  UnfinishedMark mark_;
   std::vector<Level> levels_;
   std::vector<std::string> blocked_;  // A folder that could not be made: what lies beneath is left out.
   Bytes last_key_;

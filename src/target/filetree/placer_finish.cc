@@ -13,8 +13,11 @@ Result<std::vector<Problem>> Placer::finish() {
   apply_late_flags();
   apply_late_folders();
   TRY_DO(run_->check());
-  if (run_->options.sync == SyncMode::data && !run_->options.dry_run) {
-    TRY_DO(os::sync_filesystem(run_->folders.root()->get()));
+  if (!run_->options.dry_run) {
+    const int root_fd = run_->folders.root()->get();
+    const bool durably = run_->options.sync == SyncMode::data;
+    if (durably) TRY_DO(os::sync_filesystem(root_fd));
+    TRY_DO(mark_.clear(root_fd, durably));
   }
   return run_->take_problems();
 }

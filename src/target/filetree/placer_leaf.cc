@@ -155,7 +155,8 @@ Result<Placement> Placer::place_file(Spot spot, EntryPlan plan, uint64_t size_by
                         run_->options.overwrite != Overwrite::always &&
                         !spot.name.starts_with(temporary_prefix);
     standing = usable ? Standing::usable_file : Standing::replaceable;
-    const bool same = run_->options.overwrite == Overwrite::if_changed && spot.there->is_regular() &&
+    const bool same = run_->options.overwrite == Overwrite::if_changed && run_->trusts_times &&
+                      spot.there->is_regular() &&
                       spot.there->size_bytes == size_bytes &&
                       same_time(spot.there->modified, plan.attributes.modified);
     if (same && TRY(keep_file(spot, plan))) {

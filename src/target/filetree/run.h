@@ -50,6 +50,7 @@ class Run {
   const Policy policy;
   const uint32_t user_id;
   const uint32_t creation_mask;
+  bool trusts_times = true;  // False after a power cut. Set before any writer is made.
   FolderCache folders;
 
   // The error that ended the run, if one did.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Power cuts at every moment of every workload (docs/reliability.md).
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/crash/mutants.h"
+#include "tests/crash/options.h"
+#include "tests/crash/power_cut.h"
+
+namespace holdfast::crash {
+namespace {
+
+class PowerCutOf : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(PowerCutOf, loses_nothing) {
+  const Workload& work = workload(GetParam());
+  const bool is_long = round_count() > 1;
+  PowerCounts counts;
+  for (uint64_t round = 0; round < round_count(); ++round) {
+    const uint64_t seed = test_seed() + round;
+    const FastFolder folder;
+    Scene scene(folder.path(), seed);
+    const Recording recording = record(scene, work);
+    PowerCut cut(work, scene,
+                 {.seed = seed,
+                  .limits = {.all_up_to = 64, .random_count = is_long ? 64u : 8u},
+                  .pass_count = is_long ? 64u : 4u,
+                  .disk_every = 8,
+                  .nested_every = is_long ? 4u : 20u});
+    ASSERT_EQ(cut.run(recording), "") << "seed " << seed;
+    counts += cut.counts();
+  }
+  fmt::print("counts: power cut, {}: {}\n", work.name, to_string(counts));
+}
+
+// Has the first process killed after each call that gives or takes a name, while what it did is still on its way to the
+// disk; the next one relies on it, is done, and the power fails. `change` may take safeguards out of the second.
+std::string cut_after_kill(const Workload& work, PowerCounts& counts,
+                           const std::function<bool(std::vector<Operation>&)>& change) {
+  const FastFolder folder;
+  Scene scene(folder.path(), test_seed());
+  const Recording first = record(scene, work);
+  DiskModel model(first.before);
+  for (size_t step = 1; step <= first.operations.size(); ++step) {
+    model.apply(first.operations[step - 1], first.root);
+    const os::Mutation op = first.operations[step - 1].op;
+    if (op != os::Mutation::rename && op != os::Mutation::unlink) continue;
+    const FastFolder again;
+    write_image(model.now(), again.path());
+    Scene next(again.path(), test_seed());
+    std::vector<JournalEntry> promised;
+    for (JournalEntry entry : first.journal) {
+      if (entry.position >= step) continue;
+      entry.position = 0;
+      promised.push_back(entry);
+    }
+    // Without a vault there is nothing to back up into: then making one is what comes next.
+    Recording second = record_again(next, work.name == "init" ? work : workload("incremental"), promised);
+    if (!change(second.operations)) continue;
+    PowerCut cut(work, next, {.seed = test_seed(), .disk_every = 64});
+    const std::string broken = cut.run_from(model, second);
+    counts += cut.counts();
+    if (!broken.empty()) return fmt::format("killed after call {}, then {}", step, broken);
+  }
+  return {};
+}
+
+TEST_P(PowerCutOf, loses_nothing_after_a_process_was_killed) {
+  PowerCounts counts;
+  const Workload& work = workload(GetParam());
+  EXPECT_EQ(cut_after_kill(work, counts, [](std::vector<Operation>&) { return true; }), "");
+  fmt::print("counts: power cut, {}, killed, then a backup: {}\n", work.name, to_string(counts));
+}
+
+TEST(PowerCut, mutant_what_others_left_is_not_settled) {
+  for (const char* name : {"first backup", "rotate keys"}) {
+    PowerCounts counts;
+    const std::string broken = cut_after_kill(workload(name), counts, leave_out_settling);
+    EXPECT_NE(broken, "") << name;
+    fmt::print("caught: {}\n", broken);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Workloads, PowerCutOf, ::testing::ValuesIn(workload_names()), workload_test_name);
+
+}  // namespace
+}  // namespace holdfast::crash
