@@ -16,12 +16,12 @@ namespace holdfast::job {
 
 struct RewriteLimits {
   // Of the bytes that the run has read so far: more is not stored again, but for what it may begin with.
-  uint32_t budget_percent = 6;
+  uint32_t budget_percent = 4;
   uint64_t overdraft_bytes = 256 << 10;
   // What is read from the vault to restore the newest point, against what the point holds. Below, nothing is done.
-  uint32_t amplification_percent = 115;
+  uint32_t amplification_percent = 120;
   // Bundles and packs whose live share is above these are left alone.
-  uint32_t bundle_live_percent_max = 70;
+  uint32_t bundle_live_percent_max = 60;
   uint32_t pack_live_percent_max = 25;
   // One content in so many of the parent's must have been read again and found in the vault before the parent's tree
   // is looked at: a run that reads next to nothing pays for nothing.
