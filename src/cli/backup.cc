@@ -125,6 +125,18 @@ void report_losses(Output& output, const job::BackupReport& report) {
                             report.lost_content_count, report.healed_content_count));
   }
   output.warn("this backup is whole; run 'holdfast verify' to see whether earlier ones are");
+  output.object({{"type", "losses"},
+                 {"lost_packs", report.lost_pack_count},
+                 {"lost_contents", report.lost_content_count},
+                 {"healed_contents", report.healed_content_count}});
+}
+
+void report_rewrites(Output& output, const job::BackupReport& report) {
+  if (report.rewritten_bytes == 0) return;
+  if (output.verbosity() > 0) {
+    output.text(fmt::format("{} that were scattered were stored again", human_bytes(report.rewritten_bytes)));
+  }
+  output.object({{"type", "rewrites"}, {"bytes", report.rewritten_bytes}});
 }
 
 void report_summary(Context& context, const job::BackupReport& report, bool dry_run, double seconds) {
@@ -152,12 +164,6 @@ void report_summary(Context& context, const job::BackupReport& report, bool dry_
   summary["unchanged"] = counts.unchanged_count;
   summary["skipped"] = counts.skipped_count;
   summary["seconds"] = seconds;
-  if (!dry_run) summary["bytes_rewritten"] = report.rewritten_bytes;
-  if (report.lost_pack_count > 0) {
-    summary["lost_packs"] = report.lost_pack_count;
-    summary["lost_contents"] = report.lost_content_count;
-    summary["healed_contents"] = report.healed_content_count;
-  }
   if (dry_run) summary["dry_run"] = true;
   output.object(summary);
 }
@@ -204,6 +210,7 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   if (!dry_run) point_id = to_hex(report->point.id);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   report_losses(context.output(), *report);
+  report_rewrites(context.output(), *report);
   report_summary(context, *report, dry_run, seconds);
   if (request.profile != nullptr) {
     report_profile(context, profile, os::process_cpu_time(), report->counts.read_bytes);
