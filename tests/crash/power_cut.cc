@@ -71,6 +71,7 @@ std::string PowerCut::run(const Recording& recording) { return run_from(DiskMode
 std::string PowerCut::run_from(DiskModel model, const Recording& recording) {
   for (size_t step = 0; step <= recording.operations.size(); ++step) {
     if (step > 0) model.apply(recording.operations[step - 1], recording.root);
+    if (step < options_.first_step) continue;
     const std::vector<JournalEntry> promised = promised_at(recording.journal, step);
     std::string broken;
     for (uint64_t pass = 0; pass < options_.pass_count && broken.empty(); ++pass) {

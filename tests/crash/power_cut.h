@@ -43,6 +43,7 @@ class PowerCut {
     uint64_t pass_count = 1;     // So often every moment is looked at, with other tears and other random choices.
     uint64_t disk_every = 16;    // So often a state is also written to a folder and opened there.
     uint64_t nested_every = 0;   // So often a recovery is cut, too; 0: never.
+    size_t first_step = 0;       // Cuts before this call are left out.
     Check check = Check::recover;
   };
   PowerCut(const Workload& workload, Scene& scene, Options options);

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cerrno>
+
+#include "os/testing.h"
 #include "tests/crash/mutants.h"
 #include "tests/crash/options.h"
 #include "tests/crash/power_cut.h"
@@ -70,6 +74,67 @@ TEST_P(PowerCutOf, loses_nothing_after_a_process_was_killed) {
   const Workload& work = workload(GetParam());
   EXPECT_EQ(cut_after_kill(work, counts, [](std::vector<Operation>&) { return true; }), "");
   fmt::print("counts: power cut, {}, killed, then a backup: {}\n", work.name, to_string(counts));
+}
+
+// Records what reaches the disk while call `number` among the syncs fails, once or from then on.
+class FailedSyncRecorder : public os::RecordingObserver {
+ public:
+  FailedSyncRecorder(uint64_t number, bool sticky) : number_(number), sticky_(sticky) {}
+  int before(const os::MutationEvent& event) override {
+    const bool is_sync = event.op == os::Mutation::sync || event.op == os::Mutation::sync_directory;
+    const uint64_t count = is_sync ? count_.fetch_add(1) + 1 : 0;
+    if (is_sync && number_ > 0 && (count == number_ || (sticky_ && count > number_))) return EIO;
+    return os::RecordingObserver::before(event);
+  }
+  uint64_t count() const { return count_; }
+
+ private:
+  const uint64_t number_;
+  const bool sticky_;
+  std::atomic<uint64_t> count_ = 0;
+};
+
+// So many syncs of a workload fail in the short run, chosen at random; all of them in the long one.
+constexpr uint64_t failed_sync_sample = 3;
+
+// Runs the workload with a sync that fails, then cuts the power: what was promised all the same must be there. Yields
+// how many syncs there were.
+uint64_t cut_after_failed_sync(const Workload& work, uint64_t number, bool sticky, PowerCounts& counts) {
+  const FastFolder folder;
+  Scene scene(folder.path(), test_seed());
+  Journal prepared, journal;
+  EXPECT_TRUE(work.prepare(scene, prepared).has_value());
+  journal.take_over(prepared.entries());
+  Recording recording{.root = scene.root(), .before = read_image(scene.root()), .operations = {}, .journal = {}};
+  FailedSyncRecorder recorder(number, sticky);
+  journal.position = [&] { return recorder.size(); };
+  {
+    const os::ObservedScope observed(recorder);
+    work.run(scene, journal).ignore("it may fail: what it promised is what counts");
+  }
+  recording.operations = recorder.take();
+  recording.journal = journal.entries();
+  if (number == 0) return recorder.count();
+  PowerCut cut(work, scene, {.seed = test_seed(), .first_step = recording.operations.size(), .check = Check::look});
+  EXPECT_EQ(cut.run(recording), "") << work.name << ": sync " << number << (sticky ? " and later ones" : "") << " failed";
+  counts += cut.counts();
+  return recorder.count();
+}
+
+TEST_P(PowerCutOf, loses_nothing_that_was_promised_after_a_failed_sync) {
+  PowerCounts counts;
+  const Workload& work = workload(GetParam());
+  const uint64_t sync_count = cut_after_failed_sync(work, 0, false, counts);
+  crypto::SeededRng random(test_seed());
+  uint64_t failed_count = 0;
+  for (uint64_t number = 1; number <= sync_count; ++number) {
+    if (round_count() == 1 && random.below(sync_count) >= failed_sync_sample) continue;
+    for (const bool sticky : {false, true}) cut_after_failed_sync(work, number, sticky, counts);
+    if (HasFailure()) return;
+    ++failed_count;
+  }
+  fmt::print("counts: power cut, {}, after {} of {} syncs failed: {}\n", work.name, failed_count, sync_count,
+             to_string(counts));
 }
 
 TEST(PowerCut, mutant_what_others_left_is_not_settled) {
