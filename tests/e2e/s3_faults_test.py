@@ -52,7 +52,7 @@ class Workload:
         shutil.rmtree(os.path.join(self.place, "cache"), ignore_errors=True)
 
     def attempt(self, *arguments):
-        return self.user.run(*arguments, expect=range(0, 256), timeout=120)
+        return self.user.run(*arguments, expect=tuple(range(256)), timeout=120)
 
     def backup(self):
         outcome = self.attempt("backup", "--json", self.tree)

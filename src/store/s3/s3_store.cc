@@ -24,6 +24,7 @@ constexpr int fetch_attempt_count_max = 3;
 constexpr uint64_t object_size_bytes_max = uint64_t{5} << 30;  // Of one PUT.
 constexpr size_t piece_size_bytes_max = 4 << 20;
 constexpr uint64_t cached_size_bytes_max = 128 << 20;
+constexpr uint64_t read_ahead_size_bytes_max = 128 << 20;
 constexpr size_t content_name_size = 64;  // Hexadecimal digits of a hash.
 
 Error absent(std::string_view key) {
@@ -57,7 +58,8 @@ S3Store::S3Store(S3Parts parts, Clock& clock, Rng& rng)
     : parts_(std::move(parts)),
       rng_(rng),
       client_(parts_.client, *parts_.transport, *parts_.credentials, clock, rng),
-      bucket_{.client = client_, .name = parts_.bucket, .style = parts_.style} {}
+      bucket_{.client = client_, .name = parts_.bucket, .style = parts_.style},
+      read_ahead_(read_ahead_size_bytes_max) {}
 
 std::unique_ptr<S3Store> S3Store::open(S3Parts parts, Clock& clock, Rng& rng) {
   return std::unique_ptr<S3Store>(new S3Store(std::move(parts), clock, rng));
@@ -265,6 +267,13 @@ Status S3Store::read(std::string_view key, uint64_t offset_bytes, MutableByteVie
     return {};
   }
   if (TRY(read_cached(key, offset_bytes, out))) return {};
+  if (!is_cached(key) && is_named_by_content(key)) {
+    const auto whole = read_ahead_.read(std::string(key), offset_bytes, out, [&]() -> Result<Bytes> {
+      return std::move(TRY(get_checked(key, cached_size_bytes_max)).body);
+    });
+    if (!whole) return object_error(whole.error(), key);
+    if (*whole) return {};
+  }
   const Status got = aws::s3::get_object_range(bucket_, place(key), offset_bytes, out);
   if (!got) return object_error(got.error(), key);
   return {};

@@ -5,6 +5,7 @@
 #include "aws/s3/get_object.h"
 #include "store/object_store.h"
 #include "store/s3/object_cache.h"
+#include "store/s3/read_ahead.h"
 #include "store/s3/s3_location.h"
 
 namespace holdfast::store {
@@ -37,6 +38,9 @@ struct S3Parts {
 // What is cached is fetched whole even where a part is asked for, and shown only while the server is known to hold the
 // same: by this session's listings or writes, or because the name is a hash of the contents. stat() and list() ask the
 // server.
+//
+// Of what is named by its contents and not cached, the first part that is read is asked for by itself, and with the
+// second the whole.
 //
 // It does not see that a key would lie beneath another: nobody who keeps the rules of ObjectStore makes such keys.
 class S3Store : public ObjectStore {
@@ -77,6 +81,7 @@ class S3Store : public ObjectStore {
   Rng& rng_;
   aws::Client client_;
   aws::s3::Bucket bucket_;
+  ReadAhead read_ahead_;
   Mutex tags_mutex_;
   // Of cached keys that are not named by content.
   std::map<std::string, std::string, std::less<>> tags_ GUARDED_BY(tags_mutex_);

@@ -182,6 +182,17 @@ TEST(S3Store, bytes_that_changed_on_their_way_are_asked_for_again) {
   EXPECT_CODE(store->get("log/1", std::nullopt), ErrorCode::corrupt);
 }
 
+TEST(S3Store, a_pack_read_in_many_places_takes_two_requests) {
+  World world;
+  const auto store = world.make();
+  const std::string pack = "data/" + std::string(64, 'b');
+  ASSERT_TRUE(put(*store, pack, "0123456789").has_value());
+  world.bucket->methods.clear();
+  for (uint64_t at = 0; at < 9; ++at) EXPECT_EQ(as_text(*store->get(pack, Range{at, 2})), std::string("0123456789").substr(at, 2));
+  EXPECT_EQ(world.bucket->methods.size(), 2u);
+  EXPECT_CODE(store->get(pack, Range{8, 3}), ErrorCode::corrupt);
+}
+
 class CachedTest : public ::testing::Test {
  protected:
   std::unique_ptr<S3Store> open() {
