@@ -12,12 +12,17 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/mutation.h"
+#include "os/reading.h"
 #include "source/conformance.h"
 #include "source/filetree/directory_handle.h"
 #include "source/filetree/scan_state.h"
@@ -632,6 +637,57 @@ TEST_F(FileTreeTest, a_replaced_directory_is_not_mistaken_for_the_one_that_was_l
   const auto pin = handle->pin();
   ASSERT_FALSE(pin);
   EXPECT_EQ(pin.error().code(), ErrorCode::not_found);
+}
+
+// Fails the call that reads with this number.
+class FailingRead : public os::ReadObserver {
+ public:
+  FailingRead(int verdict, uint64_t number) : verdict_(verdict), number_(number) { os::set_read_observer(this); }
+  ~FailingRead() override { os::set_read_observer(nullptr); }
+  int before(const os::ReadEvent& event) override {
+    if (verdict_ == os::short_transfer && event.op != os::Reading::read) return 0;
+    return count_.fetch_add(1) + 1 == number_ ? verdict_ : 0;
+  }
+  uint64_t count() const { return count_; }
+
+ private:
+  const int verdict_;
+  const uint64_t number_;
+  std::atomic<uint64_t> count_ = 0;
+};
+
+// Whether a skip names the entry or a folder above it.
+bool is_skipped(const ModelSink& sink, const Bytes& key) {
+  return std::any_of(sink.skips.begin(), sink.skips.end(), [&](const Skip& skip) {
+    return key.size() >= skip.key.size() && equal(ByteView(key).first(skip.key.size()), skip.key);
+  });
+}
+
+TEST_F(FileTreeTest, a_call_that_fails_is_told_and_never_taken_for_something_else) {
+  tree.write("d/a", "alpha");
+  tree.write("d/b", std::string(300'000, 'b'));
+  tree.make_symlink("d/link", "a");
+  tree.write("e/c", "gamma");
+  ModelSink whole;
+  scan(whole, *open({.scan_threads = 1}));
+  for (const int verdict : {EIO, EACCES, EINTR, os::short_transfer}) {
+    for (uint64_t number = 1;; ++number) {
+      ModelSink sink;
+      sink.own = *format::path_to_key(tree.path());
+      const FailingRead failing(verdict, number);
+      auto source = FileTreeSource::open({.roots = {tree.path()}, .scan_threads = 1}, clock);
+      const Status scanned = source ? sink.scan(**source) : Status(source.error());
+      if (failing.count() < number) break;
+      ASSERT_LT(number, 1'000u);
+      if (!scanned) continue;  // The whole scan failed, and said so.
+      for (const auto& [key, entry] : whole.entries) {
+        if (is_skipped(sink, key)) continue;
+        const auto found = sink.entries.find(key);
+        ASSERT_TRUE(found != sink.entries.end()) << path_of(key) << " is missing, call " << number << ", " << verdict;
+        ASSERT_TRUE(found->second == entry) << path_of(key) << " differs, call " << number << ", " << verdict;
+      }
+    }
+  }
 }
 
 }  // namespace
