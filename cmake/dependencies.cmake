@@ -12,6 +12,7 @@ pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
 pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
+pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3)
 
 target_include_directories(holdfast_flags SYSTEM INTERFACE ${TL_EXPECTED_INCLUDE} ${Boost_INCLUDE_DIRS})

@@ -36,11 +36,32 @@ Error at_line(const YAML::Node& node, const std::string& path, const std::string
   return Error(ErrorCode::invalid, path + ":" + std::to_string(node.Mark().line + 1) + ": " + what);
 }
 
+// vault: {devices: [/mnt/a, /mnt/b, /mnt/c], parity: 2}, as the URL that says the same.
+Result<std::string> devices_url(const YAML::Node& block, const std::string& path) {
+  std::string devices;
+  std::string query;
+  for (const auto& pair : block) {
+    const auto name = pair.first.as<std::string>();
+    if (name == "devices") {
+      if (!pair.second.IsSequence()) return at_line(pair.second, path, "devices is a list of paths");
+      for (const YAML::Node& one : pair.second) devices += (devices.empty() ? "" : ",") + one.as<std::string>();
+    } else {
+      query += (query.empty() ? "?" : "&") + name + "=" + pair.second.as<std::string>();
+    }
+  }
+  if (devices.empty()) return at_line(block, path, "a vault given as a block needs a list of devices");
+  return "devices:" + devices + query;
+}
+
 Status apply_value(const Option& option, const YAML::Node& value, const std::string& path, Arguments& arguments) {
   const std::string name(option.name);
   if (value.IsSequence()) {
     if (!option.repeatable) return at_line(value, path, name + " takes one value, not a list");
     for (const YAML::Node& one : value) arguments.add(name, one.as<std::string>());
+    return {};
+  }
+  if (name == "vault" && value.IsMap()) {
+    arguments.add(name, TRY(devices_url(value, path)));
     return {};
   }
   if (!value.IsScalar()) return at_line(value, path, name + " takes a plain value");

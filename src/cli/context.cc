@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t secret_size_bytes_max = 64 * 1024;
 constexpr mode_t private_mode = 0600;
+constexpr uint64_t parity_percent_max = 90;
 
 std::string environment_name(std::string_view prefix, std::string_view name) {
   if (prefix == "from-") return "HOLDFAST_FROM_" + std::string(name);
@@ -133,6 +134,13 @@ Result<vault::Passphrase> Context::new_passphrase(std::string_view prefix) {
 
 Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::string& url, StoreUse use) {
   StoreLimits limits;
+  if (use == StoreUse::create) {
+    const uint64_t percent = TRY(arguments_.number("parity")).value_or(0);
+    if (percent > parity_percent_max) {
+      return Error(ErrorCode::invalid, "--parity: at most " + std::to_string(parity_percent_max) + " percent");
+    }
+    limits.parity_percent = static_cast<unsigned>(percent);
+  }
   const auto rate = [&](std::string_view option) -> Result<uint64_t> {
     return TRY(arguments_.number(option)).value_or(0) * 1024;
   };

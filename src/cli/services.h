@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/seams.h"
 #include "source/source.h"
+#include "store/device_set.h"
 #include "store/object_store.h"
 #include "target/target.h"
 #include "vault/vault.h"
@@ -70,8 +71,9 @@ struct ArchiveFile {
   std::function<Status()> finish;
 };
 
-// Bytes a second; 0: no limit.
+// How a store is opened. Rates in bytes a second; 0: no limit.
 struct StoreLimits {
+  unsigned parity_percent = 0;  // Where one folder is made a store: so much parity beside what is stored; 0: none.
   uint64_t upload_bytes_per_second = 0;
   uint64_t download_bytes_per_second = 0;
 };
@@ -85,6 +87,8 @@ class Services {
                                                                  const StoreLimits& limits) = 0;
   // The folders of this machine in which the store at `url` keeps its objects; none of a store that is elsewhere.
   virtual std::vector<std::string> store_folders(const std::string& url) = 0;
+  // The devices of a vault that stands on several; `unsupported` for others.
+  virtual Result<std::unique_ptr<store::DeviceSet>> open_devices(const std::string& url) = 0;
   // `conflict` if the file exists. To read one, open_store() takes its path.
   virtual Result<ArchiveFile> create_archive(const std::string& path) = 0;
   virtual Result<std::unique_ptr<source::Source>> open_source(const SourceRequest& request) = 0;

@@ -104,7 +104,12 @@ Status ChunkFetcher::fetch_run(std::vector<Wanted>::iterator begin, std::vector<
 Status ChunkFetcher::deliver_record(std::vector<Wanted>::iterator begin, std::vector<Wanted>::iterator end,
                                     ByteView record, const std::function<Status(const Wanted&, ByteView)>& deliver,
                                     const std::function<Status(const Wanted&, Error)>& missing) {
-  const auto opened = reader_->open(*begin->location.pack, record);
+  auto opened = reader_->open(*begin->location.pack, record);
+  if (!opened && opened.error().code() == ErrorCode::corrupt) {
+    // Read alone it is mended, if the store can.
+    auto mended = reader_->read(begin->location);
+    if (mended) opened = std::move(mended);
+  }
   for (auto one = begin; one != end; ++one) {
     if (!opened) {
       TRY_DO(missing(*one, Error(opened.error()).during("pack " + to_hex(one->location.pack->id))));

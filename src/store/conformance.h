@@ -145,6 +145,8 @@ TEST_P(StoreConformance, of_many_creators_exactly_one_wins) {
           winner = id;
         } else if (made.error().code() == ErrorCode::conflict) {
           ++lost;
+        } else {
+          ADD_FAILURE() << made.error().message();
         }
       });
     }

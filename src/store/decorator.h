@@ -33,6 +33,10 @@ class Decorator : public ObjectStore, public Settling {
     return inner_->list(prefix, after, visit);
   }
   Status remove(std::string_view key) override { return inner_->remove(key); }
+  Result<Examination> examine(std::string_view key, Repair repair) override { return inner_->examine(key, repair); }
+  Status replace(std::string_view key, std::span<const ByteView> parts) override {
+    return inner_->replace(key, parts);
+  }
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return inner_->try_lock(mode); }
   Status settle(std::span<const std::string> keys) override { return store::settle(*inner_, keys); }
 

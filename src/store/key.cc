@@ -45,6 +45,15 @@ Status check_prefix(std::string_view prefix) {
   return {};
 }
 
+std::optional<ObjectId> hash_in_key(std::string_view key) {
+  const size_t slash = key.rfind('/');
+  const std::string_view name = slash == std::string_view::npos ? key : key.substr(slash + 1);
+  if (name.size() != 2 * ObjectId::size_bytes) return std::nullopt;
+  const auto bytes = from_hex(name);
+  if (!bytes) return std::nullopt;
+  return ObjectId::from(*bytes);
+}
+
 Error key_nesting(std::string_view key) {
   return bad_key(key, "an object would lie beneath another object");
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string_view>
 
+#include "base/hash_id.h"
 #include "base/result.h"
 
 namespace holdfast::store {
@@ -17,6 +19,9 @@ Status check_key(std::string_view key);
 Status check_prefix(std::string_view prefix);
 
 bool is_key_character(char c);
+
+// The BLAKE3 hash by which `key` names its object's bytes (docs/format.md 2); nothing if it is named otherwise.
+std::optional<ObjectId> hash_in_key(std::string_view key);
 
 // `invalid`: `key` cannot be made, since one key would lie beneath another.
 Error key_nesting(std::string_view key);

@@ -31,6 +31,16 @@ struct Range {
 
 enum class LockMode { shared, exclusive };
 
+// What examine() found of one object.
+struct Examination {
+  uint64_t read_bytes = 0;
+  uint32_t damaged_parts = 0;   // Copies, shards and units that were wrong, missing, or could not be read.
+  uint32_t repaired_parts = 0;  // Those of them that are stored anew.
+  uint32_t moved_parts = 0;     // Sound, but stored where they no longer belonged.
+  bool is_unfinished = false;   // What a create() left that never returned: nobody was told that the object exists.
+};
+enum class Repair : uint8_t { report, write_back };
+
 // Held until destroyed.
 class StoreLock {
  public:
@@ -70,6 +80,16 @@ class ObjectStore {
 
   // Removes the object durably; a missing one is `not_found`. Only collection calls this.
   virtual Status remove(std::string_view key) = 0;
+
+  // Reads all that is stored for the object and checks it: against its name where that is the hash of its bytes, and
+  // against the store's redundancy where it keeps any. With `write_back` whatever is wrong or missing is built anew and
+  // stored. `corrupt` if that cannot be, so that bytes are lost. For scrubs, and for readers who found bytes wrong.
+  // Here: what a store without redundancy can do.
+  virtual Result<Examination> examine(std::string_view key, Repair repair);
+
+  // Stores `parts` in the place of the object's bytes: after a crash there are the old or the new ones. Only repair
+  // calls it, with bytes that were meant all along. Here: `unsupported`.
+  virtual Status replace(std::string_view key, std::span<const ByteView> parts);
 
   // Takes the store's one advisory lock for this process. `busy` if another holds it in the way; `unsupported` where
   // capabilities().locks is false.

@@ -274,6 +274,22 @@ Result<OpenedRecord> RecordReader::open(const format::PackInfo& pack, ByteView b
 }
 
 Result<OpenedRecord> RecordReader::read(const Location& location) {
+  Result<OpenedRecord> opened = read_once(location);
+  if (opened || opened.error().code() != ErrorCode::corrupt || !mend(*location.pack)) return opened;
+  return read_once(location);
+}
+
+// Has the store mend the pack, if it can; once each.
+bool RecordReader::mend(const format::PackInfo& pack) {
+  const auto [known, is_new] = mended_.try_emplace(pack.id, false);
+  if (!is_new) return known->second;
+  const std::string key = pack_key(static_cast<PackKind>(pack.kind), keys_.domain, AuthorId{pack.author}, pack.id);
+  const auto examined = store_.examine(key, store::Repair::write_back);
+  known->second = examined.has_value();
+  return known->second;
+}
+
+Result<OpenedRecord> RecordReader::read_once(const Location& location) {
   if (record_.size() < location.size_bytes) record_.resize(location.size_bytes);
   const MutableByteView bytes = MutableByteView(record_).first(location.size_bytes);
   const format::PackInfo& pack = *location.pack;

@@ -63,7 +63,7 @@ class RecordReader {
   Result<format::PackInfo> open_origin(const format::PackInfo& pack, ByteView bytes);
   // Where the record with this header was sealed first: `pack` itself unless it was moved there.
   Result<format::PackInfo> origin_of_record(const format::PackInfo& pack, const format::RecordHeader& header);
-  // Fetches and opens.
+  // Fetches and opens. What turns out to be damaged the store is asked to mend, and it is read once more.
   Result<OpenedRecord> read(const Location& location);
 
   // Checks a pack's head against the metadata key: `corrupt` if it is not of this domain and epoch.
@@ -74,6 +74,8 @@ class RecordReader {
     std::unique_ptr<HeaderKeys> header;
     std::unique_ptr<ContentKeys> content;  // Made when first needed.
   };
+  Result<OpenedRecord> read_once(const Location& location);
+  bool mend(const format::PackInfo& pack);
   Result<Keys*> keys_for(const format::PackInfo& pack);
   Result<ContentKeys*> content_keys(const format::PackInfo& pack, const format::RecordHeader& header, Keys& keys);
   Result<format::PackInfo> read_origin(const format::PackInfo& pack, uint32_t offset_bytes);
@@ -96,6 +98,7 @@ class RecordReader {
   std::map<PackBinding, std::shared_ptr<ContentKeys>> foreign_keys_;  // By the origin.
   // By the pack that a moved record stands in and the place of its origin record. Shares the keys above.
   std::map<std::pair<PackBinding, uint32_t>, std::shared_ptr<ContentKeys>> moved_keys_;
+  std::map<ObjectId, bool> mended_;  // Packs whose bytes were wrong: whether the store says they are right now.
   Bytes record_, opened_, plain_;
   std::vector<format::Piece> pieces_;
 };

@@ -18,6 +18,7 @@ class ProgramServices : public cli::Services {
   Result<std::unique_ptr<store::ObjectStore>> open_store(const std::string& url, cli::StoreUse use,
                                                          const cli::StoreLimits& limits) override;
   std::vector<std::string> store_folders(const std::string& url) override;
+  Result<std::unique_ptr<store::DeviceSet>> open_devices(const std::string& url) override;
   Result<cli::ArchiveFile> create_archive(const std::string& path) override;
   Result<std::unique_ptr<source::Source>> open_source(const cli::SourceRequest& request) override;
   Result<std::unique_ptr<target::Target>> open_target(const cli::TargetRequest& request) override;

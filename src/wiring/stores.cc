@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+
 #include "base/hash_id.h"
 #include "crypto/hash.h"
 #include "os/environment.h"
 #include "os/file.h"
 #include "store/archive/archive_store.h"
+#include "store/devices/devices_store.h"
+#include "store/parity/parity_store.h"
 #include "store/posix/posix_store.h"
 #include "store/s3/open_s3_store.h"
 #include "store/throttle_store.h"
@@ -18,21 +22,32 @@ constexpr uint64_t bucket_cache_size_bytes_max = uint64_t{4} << 30;
 
 using StorePointer = std::unique_ptr<store::ObjectStore>;
 
+struct Opening {
+  cli::StoreUse use{};
+  unsigned parity_percent = 0;  // Of a folder that is made a store.
+  Clock& clock;
+  Rng& rng;
+};
+
 struct StoreFactory {
   std::string_view scheme;  // "s3://"; the last one, with none, takes everything else.
-  Result<StorePointer> (*open)(const std::string& rest, cli::StoreUse use, Clock& clock, Rng& rng);
+  Result<StorePointer> (*open)(const std::string& rest, const Opening& opening);
   std::vector<std::string> (*folders)(const std::string& rest);
 };
 
-Result<StorePointer> open_folder(const std::string& path, cli::StoreUse use, Clock&, Rng&) {
+Result<StorePointer> open_folder(const std::string& path, const Opening& opening) {
   if (path.empty()) return Error(ErrorCode::invalid, "the vault's path is empty");
   const auto found = os::stat_at(os::at_cwd, path);
-  if (use == cli::StoreUse::open && found && found->kind == os::FileKind::file) {
+  if (opening.use == cli::StoreUse::open && found && found->kind == os::FileKind::file) {
     return StorePointer(TRY(store::ArchiveStore::open(path)));
   }
-  auto opened = use == cli::StoreUse::create ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
+  const bool is_new = opening.use == cli::StoreUse::create;
+  auto opened = is_new ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
   TRY_DO(opened);
-  return StorePointer(std::move(*opened));
+  if (is_new && opening.parity_percent > 0) {
+    return StorePointer(TRY(store::ParityStore::create(std::move(*opened), opening.parity_percent)));
+  }
+  return store::ParityStore::open(std::move(*opened));
 }
 
 std::vector<std::string> its_folder(const std::string& path) { return {path}; }
@@ -47,17 +62,81 @@ void add_cache(store::S3Parts& parts) {
   parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, bucket_cache_size_bytes_max);
 }
 
-Result<StorePointer> open_bucket(const std::string& rest, cli::StoreUse use, Clock& clock, Rng& rng) {
+Result<StorePointer> open_bucket(const std::string& rest, const Opening& opening) {
+  Clock& clock = opening.clock;
+  Rng& rng = opening.rng;
   const store::S3Location location = TRY(store::parse_s3_location("s3://" + rest));
   store::S3Parts parts = TRY(store::make_s3_parts(location, os::environment_variable, clock, rng));
   add_cache(parts);
-  if (use == cli::StoreUse::open) return StorePointer(store::S3Store::open(std::move(parts), clock, rng));
+  if (opening.use == cli::StoreUse::open) return StorePointer(store::S3Store::open(std::move(parts), clock, rng));
   return StorePointer(TRY(store::S3Store::create_root(std::move(parts), clock, rng)));
 }
 
 std::vector<std::string> no_folder(const std::string&) { return {}; }
 
+constexpr std::string_view devices_scheme = "devices:";
+
+struct DevicesUrl {
+  std::vector<std::string> paths;
+  store::DevicesStore::CreateOptions options;
+};
+
+// "/mnt/a,/mnt/b,/mnt/c?parity=2&data=1&degraded=0"; what follows '?' matters only when the store is made.
+Result<DevicesUrl> parse_devices(std::string_view rest) {
+  DevicesUrl url;
+  const size_t question = std::min(rest.find('?'), rest.size());
+  for (std::string_view paths = rest.substr(0, question); !paths.empty();) {
+    const size_t comma = std::min(paths.find(','), paths.size());
+    if (comma > 0) url.paths.emplace_back(paths.substr(0, comma));
+    paths.remove_prefix(std::min(comma + 1, paths.size()));
+  }
+  for (std::string_view query = rest.substr(std::min(question + 1, rest.size())); !query.empty();) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const size_t equals = std::min(pair.find('='), pair.size());
+    const std::string_view name = pair.substr(0, equals);
+    const std::string_view text = pair.substr(std::min(equals + 1, pair.size()));
+    unsigned value = 0;
+    const auto [stopped, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool is_number = failed == std::errc() && stopped == text.data() + text.size();
+    unsigned* const place = name == "parity"     ? &url.options.parity_count
+                            : name == "data"     ? &url.options.data_count
+                            : name == "degraded" ? &url.options.degraded_max
+                                                 : nullptr;
+    if (place == nullptr || !is_number) {
+      return Error(ErrorCode::invalid, "vault '" + std::string(pair) + "': not understood")
+          .with_hint("After '?' there may be parity=N, data=N and degraded=N, joined by '&'.");
+    }
+    *place = value;
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return url;
+}
+
+Result<StorePointer> open_device(const std::string& path, store::devices::DeviceUse use) {
+  auto opened = use == store::devices::DeviceUse::create ? store::PosixStore::create_root(path)
+                                                         : store::PosixStore::open(path);
+  TRY_DO(opened);
+  return StorePointer(std::move(*opened));
+}
+
+Result<std::unique_ptr<store::DevicesStore>> open_device_set(const std::string& rest, cli::StoreUse use) {
+  const DevicesUrl url = TRY(parse_devices(rest));
+  return use == cli::StoreUse::create ? store::DevicesStore::create(url.paths, open_device, url.options)
+                                      : store::DevicesStore::open(url.paths, open_device);
+}
+
+Result<StorePointer> open_devices_store(const std::string& rest, const Opening& opening) {
+  return StorePointer(TRY(open_device_set(rest, opening.use)));
+}
+
+std::vector<std::string> folders_of_devices(const std::string& rest) {
+  auto url = parse_devices(rest);
+  return url ? std::move(url->paths) : std::vector<std::string>();
+}
+
 constexpr std::array store_factories{
+    StoreFactory{devices_scheme, open_devices_store, folders_of_devices},
     StoreFactory{"file://", open_folder, its_folder},
     StoreFactory{"s3://", open_bucket, no_folder},
     StoreFactory{"", open_folder, its_folder},
@@ -80,9 +159,10 @@ Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::St
   const StoreFactory* factory = factory_for(url);
   if (factory == nullptr) {
     return Error(ErrorCode::invalid, "vault '" + url + "': unknown kind of store")
-        .with_hint("Give the path of a folder, or s3://BUCKET/PREFIX.");
+        .with_hint("Give the path of a folder, devices:/mnt/a,/mnt/b,/mnt/c, or s3://BUCKET/PREFIX.");
   }
-  StorePointer opened = TRY(factory->open(url.substr(factory->scheme.size()), use, clock_, rng_));
+  const Opening opening{.use = use, .parity_percent = limits.parity_percent, .clock = clock_, .rng = rng_};
+  StorePointer opened = TRY(factory->open(url.substr(factory->scheme.size()), opening));
   if (limits.upload_bytes_per_second == 0 && limits.download_bytes_per_second == 0) return opened;
   return StorePointer(std::make_unique<store::ThrottleStore>(
       std::move(opened), clock_,
@@ -93,6 +173,15 @@ Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::St
 std::vector<std::string> ProgramServices::store_folders(const std::string& url) {
   const StoreFactory* factory = factory_for(url);
   return factory == nullptr ? std::vector<std::string>() : factory->folders(url.substr(factory->scheme.size()));
+}
+
+Result<std::unique_ptr<store::DeviceSet>> ProgramServices::open_devices(const std::string& url) {
+  if (!url.starts_with(devices_scheme)) {
+    return Error(ErrorCode::unsupported, "vault " + url + ": it does not stand on several devices")
+        .with_hint("Such vaults are named devices:/mnt/a,/mnt/b,/mnt/c");
+  }
+  auto opened = TRY(open_device_set(url.substr(devices_scheme.size()), cli::StoreUse::open));
+  return std::unique_ptr<store::DeviceSet>(std::move(opened));
 }
 
 Result<cli::ArchiveFile> ProgramServices::create_archive(const std::string& path) {

@@ -52,6 +52,11 @@ namespace {
 Error absent(std::string_view key) {
   return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
 }
+std::shared_ptr<const Bytes> join(std::span<const ByteView> parts) {
+  auto bytes = std::make_shared<Bytes>();
+  for (const ByteView part : parts) append(*bytes, part);
+  return bytes;
+}
 Error too_short(std::string_view key) {
   return Error(ErrorCode::corrupt, "object " + std::string(key) + ": shorter than expected");
 }
@@ -72,11 +77,7 @@ Capabilities MemStore::capabilities() const { return {.atomic_create = true, .lo
 
 Status MemStore::create(std::string_view key, std::span<const ByteView> parts) {
   TRY_DO(check_key(key));
-  auto bytes = std::make_shared<Bytes>();
-  size_t size_bytes = 0;
-  for (const ByteView part : parts) size_bytes += part.size();
-  bytes->reserve(size_bytes);
-  for (const ByteView part : parts) bytes->insert(bytes->end(), part.begin(), part.end());
+  std::shared_ptr<const Bytes> bytes = join(parts);
   const MutexLock lock(state_->mutex);
   if (state_->objects.contains(key)) {
     return Error(ErrorCode::conflict, "object " + std::string(key) + ": exists");
@@ -134,6 +135,14 @@ Status MemStore::remove(std::string_view key) {
   const auto it = state_->objects.find(key);
   if (it == state_->objects.end()) return absent(key);
   state_->objects.erase(it);
+  return {};
+}
+
+Status MemStore::replace(std::string_view key, std::span<const ByteView> parts) {
+  TRY_DO(check_key(key));
+  std::shared_ptr<const Bytes> bytes = join(parts);
+  const MutexLock lock(state_->mutex);
+  state_->objects[std::string(key)] = std::move(bytes);
   return {};
 }
 

@@ -26,6 +26,7 @@ class MemStore : public ObjectStore {
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const ObjectInfo&)>& visit) override;
   Status remove(std::string_view key) override;
+  Status replace(std::string_view key, std::span<const ByteView> parts) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;
 
   // Puts `bytes` in place of an object, as decay or an attacker would. `not_found` if there is none.

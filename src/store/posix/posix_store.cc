@@ -88,12 +88,26 @@ Capabilities PosixStore::capabilities() const { return {.atomic_create = true, .
 
 Status PosixStore::create(std::string_view key, std::span<const ByteView> parts) {
   TRY_DO(check_key(key));
-  if (sync_failed_.load(std::memory_order_relaxed)) {
-    return Error(ErrorCode::io, naming(key) + ": an earlier sync of " + path_ + " failed, nothing more is written")
-        .with_hint("Check the disk, then start again.");
-  }
+  TRY_DO(expect_syncing(key));
   const std::string path = layout::path_of(key);
   TRY_DO(check_absent(key, path));
+  return store(key, path, parts, Publish::new_name);
+}
+
+Status PosixStore::replace(std::string_view key, std::span<const ByteView> parts) {
+  TRY_DO(check_key(key));
+  TRY_DO(expect_syncing(key));
+  return store(key, layout::path_of(key), parts, Publish::in_place);
+}
+
+Status PosixStore::expect_syncing(std::string_view key) const {
+  if (!sync_failed_.load(std::memory_order_relaxed)) return {};
+  return Error(ErrorCode::io, naming(key) + ": an earlier sync of " + path_ + " failed, nothing more is written")
+      .with_hint("Check the disk, then start again.");
+}
+
+Status PosixStore::store(std::string_view key, const std::string& path, std::span<const ByteView> parts,
+                         Publish how) {
   TRY_DO(prepare_folder(key, folder_of(path)).during(naming(key)));
   const std::string temporary = TRY(temporaries_.fresh_path().during(naming(key)));
   const os::Fd fd = TRY(os::open_at(
@@ -101,7 +115,8 @@ Status PosixStore::create(std::string_view key, std::span<const ByteView> parts)
       {.access = os::Access::write, .create = true, .exclusive = true, .mode = object_mode}));
   Status written = write_parts(fd.get(), parts);
   if (written) written = os::sync_data(fd.get());
-  if (written) written = publish(key, path, temporary);
+  if (written && how == Publish::in_place) written = os::rename_at(root_.get(), temporary, root_.get(), path);
+  if (written && how == Publish::new_name) written = publish(key, path, temporary);
   if (!written) {
     // After a rename whose outcome is known to be good this name is gone already.
     os::unlink_at(root_.get(), temporary).ignore("the first failure is the one to report");

@@ -43,6 +43,7 @@ class PosixStore : public ObjectStore, public Settling {
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const ObjectInfo&)>& visit) override;
   Status remove(std::string_view key) override;
+  Status replace(std::string_view key, std::span<const ByteView> parts) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;
   Status settle(std::span<const std::string> keys) override;
 
@@ -53,6 +54,9 @@ class PosixStore : public ObjectStore, public Settling {
     uint64_t size_bytes = 0;
   };
   Result<OpenObject> open_object(std::string_view key);
+  enum class Publish { new_name, in_place };
+  Status store(std::string_view key, const std::string& path, std::span<const ByteView> parts, Publish how);
+  Status expect_syncing(std::string_view key) const;
   Status check_absent(std::string_view key, const std::string& path);
   Status publish(std::string_view key, const std::string& path, const std::string& temporary);
   Status prepare_folder(std::string_view key, const std::string& folder);

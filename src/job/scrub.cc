@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/scrub.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+namespace holdfast::job {
+
+namespace {
+
+constexpr size_t lost_kept_max = 10'000;
+constexpr size_t run_count_max = 1000;
+constexpr std::string_view ledger_title = "holdfast-scrub-ledger 1";
+constexpr std::string_view no_key = "=";  // No character of keys.
+
+std::string or_none(const std::string& key) { return key.empty() ? std::string(no_key) : key; }
+std::string from_text(const std::string& text) { return text == no_key ? std::string() : text; }
+
+void note(const std::string& key, const Result<store::Examination>& examined, ScrubReport& report) {
+  ++report.objects;
+  report.last_key = key;
+  if (!examined) {
+    ++report.lost_count;
+    if (report.lost.size() < lost_kept_max) report.lost.push_back({.key = key, .error = examined.error()});
+    return;
+  }
+  report.read_bytes += examined->read_bytes;
+  report.damaged_parts += examined->damaged_parts;
+  report.repaired_parts += examined->repaired_parts;
+  report.moved_parts += examined->moved_parts;
+  if (examined->damaged_parts > 0) ++report.damaged_objects;
+  if (examined->damaged_parts > examined->repaired_parts) ++report.thin_objects;
+  if (examined->is_unfinished) ++report.unfinished_objects;
+}
+
+}  // namespace
+
+Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const ScrubRequest& request) {
+  ScrubReport report;
+  const auto begun = clock.monotonic();
+  bool is_out_of_time = false;
+  const Status walked = store.list("", request.after, [&](const store::ObjectInfo& info) -> Status {
+    if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
+    const auto passed = clock.monotonic() - begun;
+    if (request.time_max && passed >= *request.time_max) {
+      is_out_of_time = true;
+      return Error(ErrorCode::cancelled, "out of time");
+    }
+    const auto examined = store.examine(info.key, request.repair);
+    // Collection may have removed it since it was listed.
+    if (!examined && examined.error().code() == ErrorCode::not_found) return {};
+    note(info.key, examined, report);
+    if (request.bytes_per_second_max > 0) {
+      const std::chrono::duration<double> due(static_cast<double>(report.read_bytes) /
+                                              static_cast<double>(request.bytes_per_second_max));
+      const auto ahead = std::chrono::duration_cast<std::chrono::nanoseconds>(due) - (clock.monotonic() - begun);
+      if (ahead.count() > 0) clock.sleep_for(ahead);
+    }
+    return {};
+  });
+  report.is_complete = walked.has_value();
+  const bool is_stopped = is_out_of_time || request.stop.stop_requested();
+  if (!walked && !is_stopped) return Error(walked.error()).during("scrub");
+  return report;
+}
+
+Result<ScrubLedger> ScrubLedger::decode(ByteView text) {
+  ScrubLedger ledger;
+  std::istringstream lines{std::string(as_text(text))};
+  std::string line, word;
+  const Error wrong(ErrorCode::corrupt, "scrub ledger: not understood");
+  if (!std::getline(lines, line) || line != ledger_title) return wrong;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    words >> word;
+    std::string after, up_to;
+    Run run;
+    if (word == "cursor" && words >> after) {
+      ledger.cursor_ = from_text(after);
+    } else if (word == "run" && words >> run.time >> run.objects >> run.lost_count >> after >> up_to) {
+      run.after = from_text(after);
+      run.up_to = from_text(up_to);
+      ledger.runs_.push_back(std::move(run));
+    } else {
+      return wrong;
+    }
+  }
+  return ledger;
+}
+
+Bytes ScrubLedger::encode() const {
+  std::string text = std::string(ledger_title) + "\ncursor " + or_none(cursor_) + "\n";
+  for (const Run& run : runs_) {
+    text += "run " + std::to_string(run.time) + " " + std::to_string(run.objects) + " " +
+            std::to_string(run.lost_count) + " " + or_none(run.after) + " " + or_none(run.up_to) + "\n";
+  }
+  return to_bytes(text);
+}
+
+void ScrubLedger::add(Run run) {
+  cursor_ = run.up_to;
+  // What the new run covers whole is of no more use.
+  std::erase_if(runs_, [&](const Run& old) {
+    const bool ends_within = run.up_to.empty() || (!old.up_to.empty() && old.up_to <= run.up_to);
+    return old.after >= run.after && ends_within;
+  });
+  runs_.push_back(std::move(run));
+  if (runs_.size() > run_count_max) runs_.erase(runs_.begin());
+}
+
+std::optional<UnixTimeNs> ScrubLedger::verified_at(std::string_view key) const {
+  std::optional<UnixTimeNs> latest;
+  for (const Run& run : runs_) {
+    const bool is_within = key > run.after && (run.up_to.empty() || key <= run.up_to);
+    if (is_within) latest = std::max(latest.value_or(run.time), run.time);
+  }
+  return latest;
+}
+
+std::optional<UnixTimeNs> ScrubLedger::all_verified_since() const {
+  std::optional<UnixTimeNs> oldest;
+  std::string reached;  // Everything up to here is covered.
+  for (bool to_the_end = false; !to_the_end;) {
+    const Run* best = nullptr;
+    for (const Run& run : runs_) {
+      const bool goes_on = run.after <= reached && (run.up_to.empty() || run.up_to > reached);
+      if (goes_on && (best == nullptr || run.time > best->time)) best = &run;
+    }
+    if (best == nullptr) return std::nullopt;
+    oldest = std::min(oldest.value_or(best->time), best->time);
+    to_the_end = best->up_to.empty();
+    reached = best->up_to;
+  }
+  return oldest;
+}
+
+}  // namespace holdfast::job

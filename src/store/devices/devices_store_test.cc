@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/devices/devices_store.h"
+
+#include "os/testing.h"
+#include "store/conformance.h"
+#include "store/devices/testing.h"
+#include "store/posix/posix_store.h"
+
+namespace holdfast::store {
+namespace {
+
+using devices::DeviceOpener;
+using devices::DeviceUse;
+using devices::Rack;
+
+OpenedStore open_rack(size_t device_count, const DevicesStore::CreateOptions& options) {
+  auto rack = std::make_shared<Rack>(device_count);
+  OpenedStore opened;
+  opened.store = rack->create(options);
+  opened.again = rack->open();
+  opened.keep = rack;
+  return opened;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, StoreConformance, ::testing::Values(StoreMaker([] { return open_rack(4, {}); }),
+                                                                      StoreMaker([] {
+                                                                        return open_rack(7, {.parity_count = 2,
+                                                                                             .data_count = 3});
+                                                                      })));
+
+Result<std::unique_ptr<ObjectStore>> open_folder(const std::string& path, DeviceUse use) {
+  auto opened = use == DeviceUse::create ? PosixStore::create_root(path) : PosixStore::open(path);
+  TRY_DO(opened);
+  return std::unique_ptr<ObjectStore>(std::move(*opened));
+}
+
+TEST(DevicesStore, folders_serve_as_devices_and_two_of_four_may_go) {
+  os::TemporaryFolder folder;
+  std::vector<std::string> paths;
+  for (const char* name : {"a", "b", "c", "d"}) paths.push_back(folder.path(name));
+  const auto objects = devices::sample_objects(2);
+  {
+    const auto store = DevicesStore::create(paths, open_folder, {}).value();
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(devices::put(*store, key, bytes).has_value()) << key;
+    EXPECT_EQ(devices::contents(*store), objects);
+  }
+  std::filesystem::remove_all(paths[0]);
+  std::filesystem::remove_all(paths[2]);
+  std::filesystem::create_directory(paths[2]);  // An empty mount point.
+  const auto store = DevicesStore::open(paths, open_folder).value();
+  EXPECT_EQ(devices::contents(*store), objects);
+  EXPECT_FALSE(devices::put(*store, "log/1/9", as_bytes("x")).has_value());
+  EXPECT_TRUE(std::filesystem::is_empty(paths[2])) << "an empty mount point is a lost device, never a new one";
+}
+
+TEST(DevicesStore, too_few_devices_or_senseless_counts_are_refused) {
+  Rack rack(2);
+  EXPECT_EQ(DevicesStore::create(rack.paths(), rack.opener(), {}).error().code(), ErrorCode::invalid);
+  Rack three(3);
+  EXPECT_EQ(DevicesStore::create(three.paths(), three.opener(), {.parity_count = 3}).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(DevicesStore::create(three.paths(), three.opener(), {.parity_count = 2, .data_count = 2}).error().code(),
+            ErrorCode::invalid);
+  EXPECT_EQ(DevicesStore::create(three.paths(), three.opener(), {.degraded_max = 2}).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(DevicesStore::open(three.paths(), three.opener()).error().code(), ErrorCode::not_found);
+}
+
+TEST(DevicesStore, swapped_mounts_are_recognised_and_foreign_ones_not_used) {
+  Rack rack(4);
+  const auto objects = devices::sample_objects(2);
+  {
+    const auto store = rack.create({});
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(devices::put(*store, key, bytes).has_value());
+  }
+  rack.swap(0, 3);
+  rack.swap(1, 2);
+  EXPECT_EQ(devices::contents(*rack.open()), objects);
+
+  Rack other(3);
+  other.create({});
+  const std::string path = rack.paths()[1];
+  const DeviceOpener mixed = [&](const std::string& wanted, DeviceUse use) {
+    return wanted == path ? other.opener()(other.paths()[0], use) : rack.opener()(wanted, use);
+  };
+  const auto store = DevicesStore::open(rack.paths(), mixed).value();
+  EXPECT_EQ(devices::contents(*store), objects);
+  const DeviceSetInfo info = store->devices();
+  ASSERT_EQ(info.devices.size(), 5u);
+  EXPECT_EQ(std::count_if(info.devices.begin(), info.devices.end(),
+                          [](const DeviceInfo& device) { return device.state == DeviceState::online; }),
+            3);
+  EXPECT_EQ(info.devices[4].state, DeviceState::foreign);
+}
+
+TEST(DevicesStore, a_copy_of_a_device_is_not_taken_for_the_device) {
+  Rack rack(4);
+  rack.create({});
+  rack.clone(0, 1);
+  const DeviceSetInfo info = rack.open()->devices();
+  ASSERT_EQ(info.devices.size(), 5u);
+  EXPECT_EQ(info.devices[1].state, DeviceState::lost);
+  EXPECT_EQ(info.devices[4].state, DeviceState::twin);
+}
+
+TEST(DevicesStore, its_own_keys_are_hidden_and_refused) {
+  Rack rack(4);
+  const auto store = rack.create({});
+  EXPECT_EQ(devices::put(*store, "store/device", as_bytes("x")).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(store->get("store/device", std::nullopt).error().code(), ErrorCode::invalid);
+  EXPECT_TRUE(devices::contents(*store).empty());
+}
+
+TEST(DevicesStore, a_write_needs_all_its_shards_unless_told_otherwise) {
+  for (const unsigned degraded_max : {0u, 1u}) {
+    Rack rack(6);
+    rack.create({.degraded_max = degraded_max});
+    rack.pull(5);
+    const auto store = rack.open();
+    const Bytes bytes = devices::random_bytes(100'000, 1);
+    const Status made = devices::put(*store, devices::named("data", bytes), bytes);
+    ASSERT_EQ(made.has_value(), degraded_max == 1);
+    if (!made) {
+      EXPECT_EQ(made.error().code(), ErrorCode::denied);
+    }
+  }
+}
+
+TEST(DevicesStore, with_more_devices_than_shards_another_takes_the_place_of_a_missing_one) {
+  Rack rack(6);
+  rack.create({.parity_count = 2, .data_count = 2});
+  rack.pull(3);
+  const auto objects = devices::sample_objects(2);
+  {
+    const auto store = rack.open();
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(devices::put(*store, key, bytes).has_value()) << key;
+  }
+  const size_t choices = devices::for_each_choice(6, 2, [&](const std::vector<size_t>& lost) {
+    for (const size_t i : lost) rack.pull(i);
+    if (std::find(lost.begin(), lost.end(), 3u) == lost.end()) {
+      // Three are gone now: still every object has two shards left, whatever was lost.
+      const auto store = rack.open();
+      for (const auto& [key, bytes] : objects) {
+        const auto got = store->get(key, std::nullopt);
+        ASSERT_TRUE(got.has_value()) << got.error().message();
+        EXPECT_EQ(*got, bytes);
+      }
+    }
+    for (const size_t i : lost) {
+      if (i != 3) rack.push(i);
+    }
+  });
+  EXPECT_EQ(choices, 15u);
+}
+
+}  // namespace
+}  // namespace holdfast::store

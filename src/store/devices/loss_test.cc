@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "store/devices/testing.h"
+
+// What may happen to devices: every combination of losses, every single lie, losses at every call of a write, a rebuild
+// and a scrub, devices that come back late.
+namespace holdfast::store::devices {
+namespace {
+
+struct LayoutCase {
+  unsigned data_count;
+  unsigned parity_count;
+  size_t combination_count;
+};
+
+class Losses : public ::testing::TestWithParam<LayoutCase> {
+ protected:
+  Losses()
+      : rack_(GetParam().data_count + GetParam().parity_count),
+        options_{.parity_count = GetParam().parity_count, .data_count = GetParam().data_count},
+        objects_(sample_objects(GetParam().data_count)) {}
+
+  void fill() {
+    const auto store = rack_.create(options_);
+    for (const auto& [key, bytes] : objects_) {
+      const Status made = put(*store, key, bytes);
+      ASSERT_TRUE(made.has_value()) << made.error().message();
+    }
+  }
+  size_t device_count() const { return rack_.paths().size(); }
+
+  // Everything a device holds of objects.
+  std::map<std::string, Bytes> disk_contents(size_t i) {
+    std::map<std::string, Bytes> all = contents(rack_.disk(i));
+    std::erase_if(all, [](const auto& one) { return one.first.starts_with(own_prefix); });
+    return all;
+  }
+
+  Rack rack_;
+  DevicesStore::CreateOptions options_;
+  std::map<std::string, Bytes> objects_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Losses, ::testing::Values(LayoutCase{1, 2, 3}, LayoutCase{2, 2, 6}, LayoutCase{4, 2, 15},
+                                                            LayoutCase{8, 3, 165}),
+                         [](const auto& one) {
+                           return std::to_string(one.param.data_count) + "and" + std::to_string(one.param.parity_count);
+                         });
+
+TEST_P(Losses, every_choice_of_as_many_devices_as_there_is_parity_may_be_lost) {
+  fill();
+  const size_t choices = for_each_choice(device_count(), GetParam().parity_count, [&](const std::vector<size_t>& lost) {
+    for (const size_t i : lost) rack_.pull(i);
+    const auto store = rack_.open();
+    ASSERT_EQ(contents(*store), objects_);
+    for (const auto& [key, bytes] : objects_) {
+      ASSERT_EQ(store->stat(key)->size_bytes, bytes.size());
+      if (bytes.size() < 3) continue;
+      Bytes middle(bytes.size() - 2);
+      ASSERT_TRUE(store->read(key, 1, middle).has_value());
+      ASSERT_TRUE(equal(middle, ByteView(bytes).subspan(1, middle.size())));
+    }
+    EXPECT_EQ(store->stat("data/none").error().code(), ErrorCode::not_found);
+    for (const size_t i : lost) rack_.push(i);
+  });
+  EXPECT_EQ(choices, GetParam().combination_count);
+}
+
+TEST_P(Losses, one_more_lost_and_the_list_of_what_is_gone_is_exact) {
+  fill();
+  std::set<std::string> striped, all;
+  for (const auto& [key, bytes] : objects_) {
+    all.insert(key);
+    if (!is_exclusive(key) && bytes.size() > replicated_size_bytes_max) striped.insert(key);
+  }
+  if (GetParam().data_count == 1) return;  // Every device that is left has a copy of everything.
+  for_each_choice(device_count(), GetParam().parity_count + 1, [&](const std::vector<size_t>& lost) {
+    for (const size_t i : lost) rack_.pull(i);
+    const auto store = rack_.open();
+    std::set<std::string> listed, gone;
+    ASSERT_TRUE(store->list("", "", [&](const ObjectInfo& info) -> Status {
+      listed.insert(info.key);
+      if (const auto examined = store->examine(info.key, Repair::report); !examined) {
+        EXPECT_EQ(examined.error().code(), ErrorCode::corrupt) << examined.error().message();
+        gone.insert(info.key);
+      }
+      return {};
+    }).has_value());
+    ASSERT_EQ(listed, all);
+    ASSERT_EQ(gone, striped);
+    EXPECT_EQ(store->get("data/none", std::nullopt).error().code(), ErrorCode::io) << "nobody can know";
+    for (const size_t i : lost) rack_.push(i);
+  });
+}
+
+TEST_P(Losses, every_wrong_byte_in_a_shard_is_seen_and_mended) {
+  fill();
+  size_t lie_count = 0;
+  for (size_t i = 0; i < device_count(); ++i) {
+    for (const auto& [key, stored] : disk_contents(i)) {
+      // Some byte of every unit, of the checksums and of the trailer.
+      for (size_t at = 13; at < stored.size() + 700; at += 1031) {
+        const size_t place = std::min(at, stored.size() - 1);
+        Bytes wrong = stored;
+        wrong[place] ^= std::byte{0x10};
+        ASSERT_TRUE(rack_.disk(i).overwrite_for_test(key, wrong).has_value());
+        const auto store = rack_.open();
+        const auto got = store->get(key, std::nullopt);
+        ASSERT_TRUE(got.has_value()) << got.error().message();
+        ASSERT_EQ(*got, objects_.at(key));
+        const auto examined = store->examine(key, Repair::write_back);
+        ASSERT_TRUE(examined.has_value()) << examined.error().message();
+        ASSERT_EQ(examined->damaged_parts, examined->repaired_parts);
+        ASSERT_EQ(*rack_.disk(i).get(key, std::nullopt), stored) << "not mended: byte " << place << " of " << key;
+        ++lie_count;
+      }
+    }
+  }
+  RecordProperty("lies", static_cast<int>(lie_count));
+}
+
+TEST_P(Losses, a_shard_in_the_place_of_another_is_a_wrong_shard) {
+  fill();
+  for (const auto& [key, bytes] : objects_) {
+    if (is_exclusive(key) || bytes.size() <= replicated_size_bytes_max) continue;
+    const Bytes first = *rack_.disk(0).get(key, std::nullopt);
+    const Bytes second = *rack_.disk(1).get(key, std::nullopt);
+    // Units of device 1 with the end of device 0, and the shard of another object.
+    Bytes mixed = second;
+    const size_t tail = trailer_size_bytes + 8 * ((bytes.size() - 1) / (GetParam().data_count * unit_size_bytes) + 1);
+    std::copy(first.end() - static_cast<ptrdiff_t>(tail), first.end(), mixed.end() - static_cast<ptrdiff_t>(tail));
+    ASSERT_TRUE(rack_.disk(0).overwrite_for_test(key, mixed).has_value());
+    const auto store = rack_.open();
+    ASSERT_EQ(*store->get(key, std::nullopt), bytes);
+    ASSERT_TRUE(store->examine(key, Repair::write_back).has_value());
+    ASSERT_EQ(*rack_.disk(0).get(key, std::nullopt), first);
+  }
+}
+
+TEST_P(Losses, a_lost_device_is_rebuilt_onto_a_new_one_and_others_may_then_go) {
+  fill();
+  rack_.pull(0);
+  const std::string fresh = rack_.add();
+  {
+    const auto store = rack_.open();
+    const Status replaced = store->replace_device(rack_.paths()[0], fresh, false);
+    const bool has_quorum = device_count() - 2 >= store->devices().quorum;
+    if (!has_quorum && !replaced) {
+      ASSERT_TRUE(store->replace_device(rack_.paths()[0], fresh, true).has_value());
+    } else {
+      ASSERT_TRUE(replaced.has_value()) << replaced.error().message();
+    }
+    for (const auto& [key, bytes] : objects_) {
+      const auto examined = store->examine(key, Repair::write_back);
+      ASSERT_TRUE(examined.has_value()) << examined.error().message();
+      ASSERT_EQ(examined->damaged_parts, examined->repaired_parts) << key;
+    }
+    const Bytes more = random_bytes(77'777, 99);
+    objects_[named("data", more)] = more;
+    ASSERT_TRUE(put(*store, named("data", more), more).has_value()) << "backups go on";
+  }
+  const size_t n = device_count();
+  for_each_choice(n - 1, GetParam().parity_count, [&](const std::vector<size_t>& lost) {
+    for (const size_t i : lost) rack_.pull(i + 1);
+    ASSERT_EQ(contents(*rack_.open()), objects_);
+    for (const size_t i : lost) rack_.push(i + 1);
+  });
+  rack_.push(0);
+  const auto store = rack_.open();
+  EXPECT_EQ(store->devices().devices.back().state, DeviceState::foreign) << "the old device is no member any more";
+  EXPECT_EQ(contents(*store), objects_);
+}
+
+TEST_P(Losses, a_device_may_die_at_any_call_of_a_write) {
+  const Bytes bytes = random_bytes(200'000, 5);
+  for (const bool is_log : {false, true}) {
+    const std::string key = is_log ? "log/1/1" : named("data", bytes);
+    for (size_t victim = 0; victim < device_count(); ++victim) {
+      for (int64_t calls = 0; calls < 5; ++calls) {
+        Rack rack(device_count());
+        rack.create(options_);
+        rack.let_die_after(victim, calls);
+        const Status made = put(*rack.open(), key, bytes);
+        rack.let_live(victim);
+        rack.pull(victim);
+        {
+          const auto found = rack.open()->get(key, std::nullopt);
+          if (made) {
+            ASSERT_TRUE(found.has_value()) << victim << " died after " << calls << ": " << found.error().message();
+          }
+          if (found) {
+            ASSERT_EQ(*found, bytes);
+          }
+        }
+        rack.push(victim);
+        const auto store = rack.open();
+        const Status again = put(*store, key, bytes);
+        ASSERT_TRUE(again.has_value() || again.error().code() == ErrorCode::conflict) << again.error().message();
+        ASSERT_EQ(*store->get(key, std::nullopt), bytes);
+      }
+    }
+  }
+}
+
+TEST_P(Losses, a_rebuild_may_be_killed_at_any_call_and_go_on) {
+  for (int64_t calls = 0;; ++calls) {
+    Rack rack(device_count());
+    std::map<std::string, Bytes> objects;
+    {
+      const auto store = rack.create(options_);
+      for (uint64_t seed = 0; seed < 3; ++seed) {
+        const Bytes bytes = random_bytes(50'000 + seed, seed);
+        objects[named("data", bytes)] = bytes;
+        ASSERT_TRUE(put(*store, named("data", bytes), bytes).has_value());
+      }
+    }
+    rack.pull(1);
+    const std::string fresh = rack.add();
+    rack.let_die_after(calls);
+    bool is_done = true;
+    {
+      auto store = DevicesStore::open(rack.paths(), rack.opener());
+      if (store) {
+        is_done = (*store)->replace_device(rack.paths()[1], fresh, true).has_value();
+        for (const auto& [key, bytes] : objects) {
+          const auto examined = (*store)->examine(key, Repair::write_back);
+          is_done = is_done && examined && examined->damaged_parts == examined->repaired_parts;
+        }
+      }
+    }
+    rack.let_live();
+    auto store = rack.open();
+    ASSERT_EQ(contents(*store), objects) << "killed at call " << calls;
+    if (store->devices().devices[1].state != DeviceState::online) {
+      const Status replaced = store->replace_device(rack.paths()[1], rack.add(), true);
+      // The killed one had been decided already.
+      ASSERT_TRUE(replaced.has_value() || replaced.error().code() == ErrorCode::changed) << replaced.error().message();
+      if (!replaced) store = rack.open();
+      ASSERT_EQ(store->devices().devices[1].state, DeviceState::online) << "killed at call " << calls;
+    }
+    for (const auto& [key, bytes] : objects) {
+      const auto examined = store->examine(key, Repair::write_back);
+      ASSERT_TRUE(examined.has_value()) << examined.error().message();
+      ASSERT_EQ(examined->damaged_parts, examined->repaired_parts);
+    }
+    if (is_done) break;
+    ASSERT_LT(calls, 200);
+  }
+}
+
+TEST_P(Losses, another_device_may_be_lost_during_a_scrub) {
+  if (GetParam().parity_count < 2) return;
+  fill();
+  const size_t n = device_count();
+  for (int64_t calls = 0; calls < 12; ++calls) {
+    // Device 0 lies in every shard; device 1 goes while that is being mended.
+    std::map<std::string, Bytes> before = disk_contents(0);
+    for (auto& [key, stored] : before) {
+      Bytes wrong = stored;
+      wrong[wrong.size() / 2] ^= std::byte{1};
+      ASSERT_TRUE(rack_.disk(0).overwrite_for_test(key, wrong).has_value());
+    }
+    rack_.let_die_after(1 % n, calls);
+    {
+      const auto store = rack_.open();
+      for (const auto& [key, bytes] : objects_) {
+        const auto examined = store->examine(key, Repair::write_back);
+        ASSERT_TRUE(examined.has_value()) << examined.error().message();
+      }
+    }
+    rack_.let_live(1 % n);
+    ASSERT_EQ(contents(*rack_.open()), objects_);
+    ASSERT_EQ(disk_contents(0), before);
+  }
+}
+
+TEST_P(Losses, a_device_that_comes_back_late_knows_what_happened_meanwhile) {
+  fill();
+  const size_t n = device_count();
+  {
+    const auto store = rack_.open();
+    if (n - 1 < store->devices().quorum) return;  // Nothing can happen without it.
+  }
+  rack_.pull(0);
+  std::string removed;
+  for (const auto& [key, bytes] : objects_) {
+    if (!is_exclusive(key) && bytes.size() == 1) removed = key;
+  }
+  {
+    const auto store = rack_.open();
+    ASSERT_TRUE(store->remove(removed).has_value());
+    ASSERT_TRUE(put(*store, "log/1/4", as_bytes("while it was away")).has_value());
+  }
+  objects_.erase(removed);
+  objects_["log/1/4"] = to_bytes("while it was away");
+  rack_.push(0);
+  EXPECT_TRUE(rack_.disk(0).stat(removed).has_value()) << "it still has what was removed";
+  EXPECT_EQ(contents(*rack_.open()), objects_);
+  EXPECT_FALSE(rack_.disk(0).stat(removed).has_value());
+  EXPECT_TRUE(rack_.disk(0).stat("log/1/4").has_value());
+  for (size_t i = 0; i < n; ++i) {
+    for (const std::string_view prefix : {gone_prefix, absent_prefix}) {
+      EXPECT_TRUE(rack_.disk(i).list(prefix, "", [](const ObjectInfo& info) { return Error(ErrorCode::internal, info.key); }))
+          << "all are up to date, so nothing needs to be remembered";
+    }
+  }
+}
+
+TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
+  Rack rack(5);
+  const auto objects = sample_objects(2);
+  const DevicesStore::CreateOptions options{.parity_count = 2, .data_count = 2};
+  {
+    const auto store = rack.create(options);
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+  }
+  const std::string fresh = rack.add();
+  const auto store = rack.open();
+  ASSERT_TRUE(store->add_device(fresh).has_value());
+  uint32_t moved = 0;
+  for (const auto& [key, bytes] : objects) {
+    const auto examined = store->examine(key, Repair::write_back);
+    ASSERT_TRUE(examined.has_value()) << examined.error().message();
+    moved += examined->moved_parts;
+    const auto again = store->examine(key, Repair::write_back);
+    EXPECT_EQ(again->moved_parts + again->repaired_parts + again->damaged_parts, 0u) << "a second time changes nothing";
+  }
+  EXPECT_GT(moved, 0u);
+  for_each_choice(6, 2, [&](const std::vector<size_t>& lost) {
+    for (const size_t i : lost) rack.pull(i);
+    ASSERT_EQ(contents(*rack.open()), objects);
+    for (const size_t i : lost) rack.push(i);
+  });
+}
+
+}  // namespace
+}  // namespace holdfast::store::devices

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codec/erasure.h"
+#include "store/devices/pool.h"
+#include "store/devices/shard.h"
+
+// The shards of one object that can be found, opened for reading.
+namespace holdfast::store::devices {
+
+struct Holder {
+  size_t member = 0;
+  unsigned index = 0;
+  std::vector<uint64_t> checksums;
+};
+
+enum class Search : uint8_t {
+  one,     // A single shard, for what all of them agree on.
+  enough,  // Look no further than what reading needs.
+  all,     // Every usable member.
+};
+
+class ShardSet {
+ public:
+  // `not_found` if no member has a shard, `corrupt` if none of those there are can be read.
+  static Result<std::shared_ptr<const ShardSet>> open(Pool& pool, std::string_view key, Search search);
+
+  const Shape& shape() const { return shape_; }
+  const std::vector<Holder>& holders() const { return holders_; }
+  // Members that have something under the key that is no shard of the object.
+  const std::vector<size_t>& damaged() const { return damaged_; }
+  // Different shards there are, and how many are needed.
+  size_t distinct_count() const;
+
+  // Fills `out` with the object's bytes from `offset_bytes`: data units where they are right, else rebuilt from others.
+  // `corrupt` if too few are. REQUIRES: the range lies in the object.
+  struct ReadOutcome {
+    bool was_wrong = false;  // A unit that should be there was wrong or could not be read.
+  };
+  Result<ReadOutcome> read(Pool& pool, uint64_t offset_bytes, MutableByteView out) const;
+
+  // All parts of stripes begin..end, as far as they are right or can be rebuilt.
+  struct Window {
+    AlignedBuffer bytes;
+    size_t pitch_bytes = 0;
+    std::vector<std::vector<bool>> is_sound;  // By stripe, then by part: as found, before rebuilding.
+    uint64_t read_bytes = 0;
+  };
+  // `corrupt` if a stripe cannot be rebuilt.
+  Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end) const;
+
+  const std::string& key() const { return key_; }
+
+ private:
+  ShardSet(std::string key) : key_(std::move(key)) {}
+  void settle_shape(std::vector<std::pair<size_t, ShardTail>> found);
+  const Holder* holder_of(unsigned index) const;
+  bool read_units(Pool& pool, const Holder& holder, uint64_t begin, uint64_t end, MutableByteView into,
+                  std::vector<bool>& is_sound) const;
+  void read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes, MutableByteView out,
+                       std::vector<uint64_t>& spoilt, ReadOutcome& outcome) const;
+  Status repair_stripe(Pool& pool, uint64_t stripe, uint64_t offset_bytes, MutableByteView out) const;
+
+  std::string key_;
+  Shape shape_;
+  std::vector<Holder> holders_;
+  std::vector<size_t> damaged_;
+};
+
+}  // namespace holdfast::store::devices
