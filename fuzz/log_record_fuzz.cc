@@ -25,7 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   constexpr auto decoders = std::to_array<void (*)(ByteView)>(
       {envelope, body<format::decode_session_body>, body<format::decode_end_body>, body<format::decode_fence_body>,
-       body<format::decode_forget_body>, body<format::decode_annotate_body>, body<format::decode_recovery_point>});
+       body<format::decode_forget_body>, body<format::decode_annotate_body>, body<format::decode_recovery_point>,
+       body<format::decode_condemn_body>, body<format::decode_packs_body>, body<format::decode_points_body>,
+       body<format::decode_hold_body>, body<format::decode_lock_body>, body<format::decode_checkpoint_body>});
   decoders[data[0] % decoders.size()](std::as_bytes(std::span(data + 1, size - 1)));
   return 0;
 }

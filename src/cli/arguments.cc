@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <charconv>
 
 #include "cli/command.h"
@@ -41,6 +42,25 @@ Result<std::optional<uint64_t>> Arguments::size(std::string_view option) const {
         .with_hint("Give bytes, or a number followed by K, M, G or T.");
   }
   return std::optional(value << shift);
+}
+
+Result<std::optional<std::chrono::nanoseconds>> Arguments::duration(std::string_view option) const {
+  const auto text = get(option);
+  if (!text) return std::optional<std::chrono::nanoseconds>();
+  constexpr std::string_view units = "smhdw";
+  constexpr std::array<int64_t, 5> unit_seconds{1, 60, 3600, 86'400, 604'800};
+  constexpr int64_t seconds_max = 36'500ll * 86'400;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  const std::string_view unit(end, static_cast<size_t>(text->data() + text->size() - end));
+  const size_t place = unit.size() == 1 ? units.find(unit[0]) : std::string_view::npos;
+  const bool is_zero = value == 0 && unit.empty();
+  const bool is_good = error == std::errc() && value >= 0 && (is_zero || place != std::string_view::npos);
+  if (!is_good || (!is_zero && value > seconds_max / unit_seconds[place])) {
+    return Error(ErrorCode::invalid, "--" + std::string(option) + ": '" + *text + "' is not a time span")
+        .with_hint("Give a number followed by s, m, h, d or w.");
+  }
+  return std::optional<std::chrono::nanoseconds>(std::chrono::seconds(is_zero ? 0 : value * unit_seconds[place]));
 }
 
 Exit exit_code_of(const Error& error) {

@@ -201,7 +201,6 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   Profile profile(os::thread_cpu_time, os::monotonic_time);
   if (arguments.has("profile")) request.profile = &profile;
   const bool dry_run = arguments.has("dry-run");
-  if (!dry_run) TRY_DO(context.lock_store(store::LockMode::shared));
   ProgressDisplay display(context.output(), clock, "backing up");
   auto report = dry_run ? job::plan_backup(vault, *source, request, display)
                         : job::run_backup(vault, *source, request, display);

@@ -19,6 +19,8 @@ constexpr Option options[] = {
     {"dry-run", 'n', "", "Find out what could be freed and change nothing"},
     {"max-unused", 0, "PERCENT", "Leave so much unused room in packs that are partly in use (5)"},
     {"max-repack", 0, "BYTES", "Move no more than this in one run; K, M, G and T are understood"},
+    {"keep-deleted", 0, "SPAN", "Remove only what was condemned so long ago: 36h, 14d (the default), 4w; 0: at once"},
+    {"fence", 0, "WHICH", "End sessions that are 'idle' (the default), 'all' others, or 'none'"},
     {"accept-alarms", 0, "", "Collect even where the log has alarms that you have looked into"},
 };
 
@@ -33,11 +35,21 @@ Result<double> max_unused_of(const Arguments& arguments) {
   return percent;
 }
 
+Result<job::FencePolicy> fence_of(const Arguments& arguments) {
+  const std::string text = arguments.get("fence").value_or("idle");
+  if (text == "idle") return job::FencePolicy::idle;
+  if (text == "all") return job::FencePolicy::all;
+  if (text == "none") return job::FencePolicy::none;
+  return Error(ErrorCode::invalid, "--fence: '" + text + "' is none of idle, all and none");
+}
+
 Result<job::CollectRequest> collect_request(const Arguments& arguments) {
   job::CollectRequest request;
   request.dry_run = arguments.has("dry-run");
   request.max_unused_percent = TRY(max_unused_of(arguments));
   request.max_repack_bytes = TRY(arguments.size("max-repack")).value_or(UINT64_MAX);
+  request.keep_deleted = TRY(arguments.duration("keep-deleted")).value_or(keep_deleted_default);
+  request.fence = TRY(fence_of(arguments));
   request.accept_alarms = arguments.has("accept-alarms");
   return request;
 }
@@ -62,7 +74,7 @@ void tell_refused(Output& output, const job::RefusedDomain& refused) {
 }
 
 void tell_summary(Output& output, const job::CollectReport& report, bool dry_run, double seconds) {
-  const uint64_t gone = report.removed_bytes + report.repacked_bytes;
+  const uint64_t gone = dry_run ? report.removed_bytes + report.repacked_bytes : report.purged_bytes;
   const uint64_t freed = gone > report.written_bytes ? gone - report.written_bytes : 0;
   output.text(fmt::format("{} {} of {}: {} packs removed, {} packs written again as {}",
                           dry_run ? "would free" : "freed", human_bytes(freed), human_bytes(report.bytes_before),
@@ -70,11 +82,25 @@ void tell_summary(Output& output, const job::CollectReport& report, bool dry_run
   output.text(fmt::format("{} index segments, {} before; {} unused left in packs; {} sessions of the dead ended; in {}",
                           report.segments_after, report.segments_before, human_bytes(report.unused_bytes_left),
                           report.fenced_sessions, human_duration(seconds)));
+  if (report.condemned_packs > 0) {
+    output.text(fmt::format("{} in {} packs are condemned and go when their time has come{}",
+                            human_bytes(report.condemned_bytes), report.condemned_packs,
+                            report.awaited_sessions == 0
+                                ? std::string()
+                                : fmt::format(" and {} older sessions have ended", report.awaited_sessions)));
+  }
+  if (report.no_space) output.text("the store is full: nothing was moved");
   output.object({{"type", "summary"},
                  {"dry_run", dry_run},
                  {"packs_before", report.packs_before},
                  {"bytes_before", report.bytes_before},
                  {"bytes_freed", freed},
+                 {"packs_purged", report.purged_packs},
+                 {"bytes_purged", report.purged_bytes},
+                 {"packs_condemned", report.condemned_packs},
+                 {"bytes_condemned", report.condemned_bytes},
+                 {"packs_spared", report.spared_packs},
+                 {"sessions_awaited", report.awaited_sessions},
                  {"packs_removed", report.removed_packs},
                  {"bytes_removed", report.removed_bytes},
                  {"packs_repacked", report.repacked_packs},
@@ -115,8 +141,10 @@ Command collect_command() {
   return {.name = "collect",
           .positionals = "",
           .summary = "Free the room that no recovery point needs",
-          .description = "Has the vault to itself meanwhile (exit code 11 if a backup is running). A domain in which "
-                         "something cannot be read is left as it is (exit code 20).",
+          .description = "Works beside backups and other collections, from any machine, and may be interrupted at any "
+                         "moment. What no point needs is condemned first and removed by a later run, once "
+                         "--keep-deleted has passed; until then 'holdfast undelete' brings forgotten points back. "
+                         "A domain in which something cannot be read is left as it is (exit code 20).",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
@@ -34,6 +35,8 @@ class Arguments {
   // A whole number; `invalid` naming the option otherwise.
   Result<std::optional<uint64_t>> number(std::string_view option) const;
   // Bytes: a whole number, perhaps followed by K, M, G or T.
+  // A number followed by s, m, h, d or w; 0 alone too.
+  Result<std::optional<std::chrono::nanoseconds>> duration(std::string_view option) const;
   Result<std::optional<uint64_t>> size(std::string_view option) const;
 
   void add(std::string option, std::string value) { values_[std::move(option)].push_back(std::move(value)); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/context.h"
 
+#include <charconv>
+
 #include "cli/store_url.h"
 #include "os/environment.h"
 #include "os/file.h"
@@ -82,6 +84,29 @@ Result<std::optional<vault::Credential>> credential_from_files(const Arguments& 
     return std::optional<vault::Credential>(vault::Passphrase{crypto::SecretBytes::from(as_bytes(*text))});
   }
   return std::optional<vault::Credential>();
+}
+
+// --expect-head: what a person remembers goes before what this machine does.
+Status expect_heads(const Arguments& arguments, vault::LocalState& state) {
+  for (const std::string& text : arguments.all("expect-head")) {
+    const size_t first = text.find(':');
+    const size_t second = first == std::string::npos ? first : text.find(':', first + 1);
+    vault::DomainId domain = 0;
+    vault::LogHead head;
+    const auto number = [&](size_t begin, size_t end, auto& value) {
+      const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, value);
+      return error == std::errc() && stop == text.data() + end && value > 0;
+    };
+    const auto hash = second == std::string::npos ? std::nullopt : from_hex(std::string_view(text).substr(second + 1));
+    if (!hash || hash->size() != head.hash.value.size() || !number(0, first, domain) ||
+        !number(first + 1, second, head.number)) {
+      return Error(ErrorCode::invalid, "--expect-head: '" + text + "' is not DOMAIN:NUMBER:HASH")
+          .with_hint("'holdfast vault info' prints the heads of a vault's logs.");
+    }
+    head.hash = ObjectId::from(*hash);
+    if (head.number >= state.heads[domain].number) state.heads[domain] = head;
+  }
+  return {};
 }
 
 }  // namespace
@@ -166,6 +191,7 @@ Result<Context::OpenedVault*> Context::attach(const std::string& url, std::uniqu
   opened->vault = std::make_unique<vault::Vault>(*opened->store, std::move(keyring), std::move(state), services_.rng(),
                                                  services_.clock());
   opened->vault->use_local_folders(local_folders());
+  if (arguments_.has("accept-history")) opened->vault->accept_history();
   opened_.push_back(std::move(opened));
   return opened_.back().get();
 }
@@ -176,6 +202,7 @@ Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::stri
   TRY_DO(opened_store);
   auto store = std::move(*opened_store);
   vault::LocalState state = TRY(load_local_state(url));
+  if (prefix.empty()) TRY_DO(expect_heads(arguments_, state));
   const vault::Credential key = TRY(credential(prefix));
   auto keyring = vault::Keyring::open(*store, key, state.pins);
   if (!keyring && keyring.error().code() == ErrorCode::not_found) {
@@ -195,20 +222,6 @@ Result<vault::Vault*> Context::open_vault() {
 
 Result<vault::Vault*> Context::open_other_vault(const std::string& url) {
   return TRY(open_at(url, "from-"))->vault.get();
-}
-
-Status Context::lock_store(store::LockMode mode) {
-  (void)TRY(open_vault());
-  if (!main_->store->capabilities().locks) return {};
-  auto lock = main_->store->try_lock(mode);
-  if (!lock && lock.error().code() == ErrorCode::busy) {
-    return std::move(lock).error().with_hint(mode == store::LockMode::exclusive
-                                                 ? "A backup is running; try again when it is done."
-                                                 : "A collection is running; try again when it is done.");
-  }
-  TRY_DO(lock);
-  lock_ = std::move(*lock);
-  return {};
 }
 
 void Context::keys_changed() { main_->vault->set_pins(main_->vault->keyring().pins()); }

@@ -44,10 +44,6 @@ class Context {
   // one, "new-" for one more.
   Result<vault::Passphrase> new_passphrase(std::string_view prefix);
 
-  // Holds the store's shared lock while the vault is used for writing, or its exclusive one for collection.
-  Status lock_store(store::LockMode mode);
-  void unlock_store() { lock_.reset(); }
-
   struct OpenedVault;
   // For `vault create`.
   Result<OpenedVault*> attach(const std::string& url, std::unique_ptr<store::ObjectStore> store,
@@ -64,7 +60,6 @@ class Context {
   std::stop_token stop_;
   std::vector<std::unique_ptr<OpenedVault>> opened_;
   OpenedVault* main_ = nullptr;
-  std::unique_ptr<store::StoreLock> lock_;
 };
 
 struct Context::OpenedVault {

@@ -88,7 +88,6 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     output.object({{"type", "summary"}, {"copied", 0}, {"points", points.size()}, {"dry_run", true}});
     return Exit::done;
   }
-  TRY_DO(context.lock_store(store::LockMode::shared));
   job::CopyRequest request;
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.stop = context.stop();

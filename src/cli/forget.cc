@@ -37,6 +37,7 @@ constexpr Option options[] = {
     {"group-by", 'g', "WHAT", "The rules hold for each host,paths (the default); tags too; '' for all as one"},
     {"dry-run", 'n', "", "Show what would be forgotten and change nothing"},
     {"collect", 0, "", "Then free the room, as 'holdfast collect' does"},
+    {"keep-deleted", 0, "SPAN", "With --collect: remove only what was condemned so long ago (14d); 0: at once"},
 };
 
 struct Verdict {
@@ -47,6 +48,7 @@ struct Verdict {
 Status check(const Arguments& arguments) {
   const job::RetentionPolicy policy = TRY(retention_policy_of(arguments));
   TRY_DO(grouping_of(arguments));
+  TRY_DO(arguments.duration("keep-deleted"));
   if (!arguments.positionals().empty() && !policy.is_empty()) {
     return Error(ErrorCode::invalid, "either points or rules").with_hint("Name points, or give --keep options.");
   }
@@ -97,7 +99,8 @@ Result<std::vector<Verdict>> judge_named(vault::Vault& vault, const Arguments& a
   return verdicts;
 }
 
-Result<std::vector<Verdict>> judge_by_rules(vault::Vault& vault, const Arguments& arguments, Output& output) {
+Result<std::vector<Verdict>> judge_by_rules(Context& context, vault::Vault& vault, const Arguments& arguments) {
+  Output& output = context.output();
   const job::RetentionPolicy policy = TRY(retention_policy_of(arguments));
   const job::Grouping grouping = TRY(grouping_of(arguments));
   const job::PointFilter filter = filter_of(arguments);
@@ -106,7 +109,11 @@ Result<std::vector<Verdict>> judge_by_rules(vault::Vault& vault, const Arguments
   std::vector<Verdict> all;
   for (const job::PointGroup& group : job::group_points(points, grouping)) {
     std::vector<job::RetentionItem> items;
-    for (const vault::PointInfo& point : group.points) items.push_back({point.point.begun, point.point.tags});
+    for (const vault::PointInfo& point : group.points) {
+      const vault::Author* author = vault.keyring().author(point.author);
+      const vault::Role role = author == nullptr ? vault::Role::agent : author->role;
+      items.push_back({job::retention_time(point, role, context.services().clock().now()), point.point.tags});
+    }
     auto decisions = job::apply_retention(items, policy, utc_offset_seconds);
     std::vector<Verdict> verdicts;
     for (size_t at = 0; at < items.size(); ++at) verdicts.push_back({group.points[at], std::move(decisions[at])});
@@ -120,8 +127,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const bool dry_run = arguments.has("dry-run");
   Output& output = context.output();
   vault::Vault& vault = *TRY(context.open_vault());
-  if (!dry_run) TRY_DO(context.lock_store(store::LockMode::shared));
-  const std::vector<Verdict> verdicts = TRY(arguments.positionals().empty() ? judge_by_rules(vault, arguments, output)
+  const std::vector<Verdict> verdicts = TRY(arguments.positionals().empty() ? judge_by_rules(context, vault, arguments)
                                                                             : judge_named(vault, arguments, output));
   std::vector<ObjectId> doomed;
   for (const Verdict& verdict : verdicts) {
@@ -135,8 +141,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
                  {"kept", verdicts.size() - doomed.size()},
                  {"dry_run", dry_run}});
   if (dry_run || !arguments.has("collect")) return Exit::done;
-  context.unlock_store();  // A collection locks it for itself.
-  return collect(context, {});
+  job::CollectRequest request;
+  request.keep_deleted = TRY(arguments.duration("keep-deleted")).value_or(keep_deleted_default);
+  return collect(context, request);
 }
 
 }  // namespace
@@ -146,7 +153,8 @@ Command forget_command() {
           .positionals = "[POINT...]",
           .summary = "Let recovery points cease to exist, by name or by rules",
           .description = "With rules, what no rule keeps is forgotten, of each host and set of paths by itself. The "
-                         "bytes stay until 'holdfast collect'.",
+                         "bytes stay until 'holdfast collect' removes them; until then 'holdfast undelete' brings the "
+                         "points back. What a lock or a hold keeps is not forgotten (exit code 21).",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 100'000,

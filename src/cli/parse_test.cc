@@ -132,7 +132,7 @@ TEST(StorePolicy, an_agent_creates_only_beneath_its_own_name) {
   EXPECT_EQ(policy.creates, (std::vector<std::string>{"data/00000003/abababababababab/", "index/00000003/abababababababab/",
                                                       "log/00000003/", "meta/00000003/abababababababab/"}));
   EXPECT_EQ(policy.reads, (std::vector<std::string>{"data/00000003/", "index/00000003/", "keys/", "log/00000003/",
-                                                    "meta/00000003/"}));
+                                                    "meta/00000003/", "state/00000003/"}));
   EXPECT_TRUE(policy.removes.empty());
 }
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "job/repair.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/scrub_run.h"
@@ -7,7 +12,52 @@ namespace holdfast::cli {
 
 namespace {
 
-Result<Exit> run(Context& context, const Arguments&) {
+constexpr Option options[] = {
+    {"contents", 0, "", "With the vault's key: repair index and packs, not the store beneath; shows what it would do"},
+    {"apply", 0, "", "With --contents: do it"},
+    {"data", 0, "", "With --contents: compare every pack with its name, not only those missing or of another size"},
+};
+
+Status check(const Arguments& arguments) {
+  if (arguments.has("contents") || (!arguments.has("apply") && !arguments.has("data"))) return {};
+  return Error(ErrorCode::invalid, "--apply and --data go with --contents");
+}
+
+Result<Exit> repair_contents(Context& context, const Arguments& arguments) {
+  vault::Vault& vault = *TRY(context.open_vault());
+  const job::RepairRequest request{
+      .apply = arguments.has("apply"), .read_data = arguments.has("data"), .stop = context.stop()};
+  ProgressDisplay display(context.output(), context.services().clock(), "repairing");
+  const auto report = job::run_repair(vault, request, display);
+  display.stop();
+  TRY_DO(report);
+  Output& output = context.output();
+  const char* would = request.apply ? "" : "would be ";
+  output.text(fmt::format("{} packs; {} {}put into the index again, {} cannot be read", report->packs,
+                          report->packs_indexed, would, report->packs_unreadable));
+  output.text(fmt::format("{} packs are missing, {} damaged; {} records {}salvaged, {} are lost", report->packs_missing,
+                          report->packs_damaged, report->records_salvaged, would, report->records_lost));
+  output.text(fmt::format("{} damaged index segments {}set aside", report->segments_set_aside, would));
+  const uint64_t lost = report->packs_missing + report->records_lost + report->packs_unreadable;
+  if (lost > 0) {
+    output.text("What is lost comes back with the next 'holdfast backup --force' of the same data; 'holdfast verify' "
+                "names the points and paths that need it.");
+  }
+  output.object({{"type", "summary"},
+                 {"applied", request.apply},
+                 {"packs", report->packs},
+                 {"packs_indexed", report->packs_indexed},
+                 {"packs_unreadable", report->packs_unreadable},
+                 {"packs_missing", report->packs_missing},
+                 {"packs_damaged", report->packs_damaged},
+                 {"records_salvaged", report->records_salvaged},
+                 {"records_lost", report->records_lost},
+                 {"segments_set_aside", report->segments_set_aside}});
+  return lost == 0 ? Exit::done : Exit::damage;
+}
+
+Result<Exit> run(Context& context, const Arguments& arguments) {
+  if (arguments.has("contents")) return repair_contents(context, arguments);
   const std::string url = TRY(context.vault_url());
   auto store = TRY(context.open_store(url, StoreUse::open));
   return scrub(context, *store, {});
@@ -18,13 +68,18 @@ Result<Exit> run(Context& context, const Arguments&) {
 Command repair_command() {
   return {.name = "repair",
           .positionals = "",
-          .summary = "Build anew what is damaged or missing in a vault's store",
+          .summary = "Build anew what is damaged or missing in a vault",
           .description = "Needs no key. Goes through all objects at once: rebuilds shards that a lost or replaced "
                          "device held, rewrites damaged ones, and moves to a new device what belongs there. Can be "
-                         "stopped and started again. Exit codes as of scrub.",
-          .options = {},
+                         "stopped and started again. Exit codes as of scrub. With --contents it needs the key: it "
+                         "builds the index anew from the signed contents of packs, moves what still opens out of "
+                         "damaged packs, and takes out of the index what does not, so that the next backup of the same "
+                         "data stores it again; damaged index segments are kept beneath quarantine/. Exit code 20: "
+                         "something is lost.",
+          .options = options,
           .positionals_min = 0,
           .positionals_max = 0,
+          .check = check,
           .run = run};
 }
 

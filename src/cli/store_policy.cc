@@ -26,8 +26,8 @@ boost::json::object statement(std::string_view effect, boost::json::array action
 StorePolicy store_policy_of(const vault::Author& author) {
   StorePolicy policy;
   if (author.role != vault::Role::agent) {
-    policy.reads = {"data/", "index/", "keys/", "log/", "meta/"};
-    policy.creates = {"data/", "index/", "log/", "meta/"};
+    policy.reads = {"data/", "index/", "keys/", "log/", "meta/", "state/"};
+    policy.creates = {"data/", "index/", "log/", "meta/", "state/"};
     policy.removes = {"data/", "index/", "meta/"};
     return policy;
   }
@@ -36,7 +36,12 @@ StorePolicy store_policy_of(const vault::Author& author) {
   const std::string metadata = vault::pack_prefix(vault::PackKind::metadata, domain);
   const std::string index = vault::segment_prefix(domain);
   const std::string own = vault::to_hex(author.id) + "/";
-  policy.reads = {data, index, vault::key_list_prefix(), vault::log_prefix(domain), metadata};
+  policy.reads = {data,
+                  index,
+                  vault::key_list_prefix(),
+                  vault::log_prefix(domain),
+                  metadata,
+                  vault::checkpoint_prefix(domain)};
   policy.creates = {data + own, index + own, vault::log_prefix(domain), metadata + own};
   return policy;
 }

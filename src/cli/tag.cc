@@ -48,7 +48,6 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   for (const std::string& name : arguments.positionals()) {
     points.push_back(TRY(find_point(vault, name, filter_of(arguments))));
   }
-  TRY_DO(context.lock_store(store::LockMode::shared));
   for (vault::PointInfo& point : points) {
     const std::set<std::string> wanted = new_tags(arguments, point.point.tags);
     std::vector<std::string> tags(wanted.begin(), wanted.end());

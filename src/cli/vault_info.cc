@@ -28,7 +28,11 @@ Result<Exit> run(Context& context, const Arguments&) {
   output.text(fmt::format("pack size    {}", human_bytes(parameters.pack_size_bytes)));
   boost::json::array domains;
   for (const vault::DomainId id : keyring.domains()) {
+    const vault::LogHead& head = TRY(vault.domain(id))->log().head();
+    const std::string head_text = fmt::format("{}:{}:{}", id, head.number, to_hex(head.hash));
+    output.text(fmt::format("log head     {}", head_text));
     domains.push_back({{"id", id},
+                       {"head", head_text},
                        {"name", keyring.domain(id)->name},
                        {"epoch", keyring.domain(id)->current().epoch},
                        {"readable", keyring.can_read_content(id)}});

@@ -28,6 +28,7 @@ struct Stats {
                                 {"meta/", "metadata packs"},
                                 {"index/", "index segments"},
                                 {"log/", "log records"},
+                                {"state/", "checkpoints"},
                                 {"keys/", "key lists"},
                                 {"", "other"}};
   uint64_t objects = 0, stored_bytes = 0;

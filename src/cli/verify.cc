@@ -111,8 +111,6 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     return Error(ErrorCode::refused, "an agent's credential opens no content, so it cannot prove that it is sound")
         .with_hint("Use the owner's passphrase or key, or leave --data and --sample away.");
   }
-  // So that no collection takes packs away meanwhile.
-  TRY_DO(context.lock_store(store::LockMode::shared));
   const job::VerifyRequest request = TRY(verify_request(context, arguments, vault));
   VerifyDisplay display(context.output(), clock, "verifying");
   const auto report = job::run_verify(vault, request, display);

@@ -89,6 +89,11 @@ Status ChunkFetcher::fetch_run(std::vector<Wanted>::iterator begin, std::vector<
     for (auto one = begin; one != end; ++one) TRY_DO(fetch_run(one, one + 1, deliver, missing));
     return {};
   }
+  if (!read && read.error().code() == ErrorCode::not_found) {
+    // Each time one more pack is known to be missing, so this ends.
+    TRY_DO(domain_.look_beyond(begin->location.pack->id));
+    if (locate(*begin)) return fetch_run(begin, begin + 1, deliver, missing);
+  }
   if (!read) return missing(*begin, Error(read.error()));
   for (auto one = begin; one != end;) {
     auto next = one + 1;

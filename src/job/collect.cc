@@ -9,210 +9,332 @@
 
 #include "crypto/hash.h"
 #include "job/collect_plan.h"
-#include "job/reachability.h"
+#include "job/index_merger.h"
+#include "job/mark.h"
 #include "vault/repacker.h"
 
+// Nothing here is safe because of what this program remembers, of a lock or of a clock. What may be removed is decided
+// by one thing alone: a purge record that was appended to the log by somebody who had read all before it. The
+// conditions under which it may be appended are those of docs/decisions/0003-collection.md; tests/model has them as a
+// state machine that is explored to the end.
 namespace holdfast::job {
 
 namespace {
 
-// A reader merges so many segments' answers with ease; beyond that they are merged into one.
-constexpr size_t segments_max = 16;
+// Keeps a record far below the bound on its size, and a purge short of what it must check anew.
+constexpr size_t packs_a_record_max = 50'000;
+// Live records of so many packs are looked up in one pass over the index.
+constexpr size_t packs_a_pass_max = 4096;
+// Others may purge while we mark; so often it is worth beginning anew.
+constexpr int purge_attempts_max = 3;
+// A session that shows no sign of life for so long, by the log's clock, is ended.
+constexpr UnixTimeNs session_age_ns_max = 7ll * 86'400 * 1'000'000'000;
+// What was purged stays known so long, so that a collector that slept meanwhile cannot bring its index entries back.
+constexpr UnixTimeNs purged_known_ns = 90ll * 86'400 * 1'000'000'000;
 
 Status check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) return Error(ErrorCode::cancelled, "the collection was stopped");
   return {};
 }
 
-// Ends the walk at the first thing that is broken, and remembers in which point.
-class MarkVisitor : public ReachabilityVisitor {
- public:
-  MarkVisitor(const LiveSet& live, const std::set<ObjectId>& missing_packs, Observer& observer)
-      : live_(live), missing_packs_(missing_packs), observer_(observer) {}
-  Status reached(const Reference& reference, LiveSet::Place chunk) override {
-    const format::PackInfo& pack = live_.pack(chunk);
-    if (!missing_packs_.contains(pack.id)) return {};
-    return broken(reference, Error(ErrorCode::corrupt, "pack " + to_hex(pack.id) + ", which it needs, is missing"));
-  }
-  Status broken(const Reference& reference, Error error) override {
-    point = reference.point;
-    return error;
-  }
-  void entry_visited() override { observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed); }
+Status admit_all() { return {}; }
 
-  std::optional<ObjectId> point;
-
- private:
-  const LiveSet& live_;
-  const std::set<ObjectId>& missing_packs_;
-  Observer& observer_;
-};
-
-// One domain: mark, plan, copy, switch the index over, remove.
+// One domain, from its log to its packs.
 class DomainCollector {
  public:
   DomainCollector(vault::Vault& vault, vault::Vault::Domain& domain, const CollectRequest& request, Observer& observer,
                   CollectReport& report)
-      : vault_(vault), domain_(domain), request_(request), observer_(observer), report_(report) {}
+      : vault_(vault), domain_(domain), request_(request), observer_(observer), report_(report),
+        mark_(vault, domain, observer, request.stop) {}
 
   // The domain's own trouble goes into the report; an error is the whole run's.
-  Status run(bool has_lock);
+  Status run();
 
  private:
+  using Condemned = std::map<ObjectId, vault::CondemnedPack>;
+
+  Status append(format::LogKind kind, ByteView body, const std::function<Status()>& admit);
   Status begin();
   Status fence();
+  bool is_at_work(const vault::LiveSession& session) const;
   Status end();
-  Status list_packs();
   Result<bool> mark();
-  void refuse(std::optional<ObjectId> point, Error error);
-  Status repack();
-  Status repack_one(const PlannedPack& pack, vault::Repacker& repacker);
-  bool is_going(const ObjectId& pack) const { return going_.contains(pack); }
+  Status plan_only();
+  Status purge();
+  Condemned candidates();
+  Result<bool> purge_marked();
+  Status spare(const std::set<ObjectId>& packs);
+  Status remove_purged();
+  CollectPlan make_plan();
+  Status condemn();
+  Status repack(const CollectPlan& plan);
+  Status repack_some(const CollectPlan& plan, vault::PackKind kind);
+  Status repack_one(const PackUse& pack, const std::vector<format::ChunkLocation>& live, vault::Repacker& repacker);
+  std::vector<format::PackName> condemnable_orphans() const;
   Status merge_index();
-  std::vector<size_t> tables_to_replace() const;
-  void take_table(const vault::IndexTable& table, format::SegmentContents& contents) const;
-  Status write_segment(format::SegmentContents contents, std::vector<ObjectId> replaces);
-  Status remove_old();
-  Status remove_object(const std::string& key);
-  std::string key_of(const format::PackInfo& pack) const {
+  Status clear();
+  void count_condemned();
+  uint64_t stored_size_bytes(const format::PackName& name) const {
+    const auto stored = mark_.stored().find(name);
+    return stored == mark_.stored().end() ? 0 : stored->second;
+  }
+  std::string key_of(const format::PackName& pack) const {
     const auto kind = static_cast<vault::PackKind>(pack.kind);
     return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
   }
+  static format::PackName name_of(const format::PackInfo& pack) { return {pack.kind, pack.author, pack.id}; }
 
   vault::Vault& vault_;
   vault::Vault::Domain& domain_;
   const CollectRequest& request_;
   Observer& observer_;
   CollectReport& report_;
+  Mark mark_;
   format::SessionId session_{};
-  size_t fenced_count_ = 0;
-  std::map<std::string, uint64_t> stored_packs_;  // Keys and sizes, as listed.
-  std::unique_ptr<LiveSet> live_;
-  CollectPlan plan_;
-  std::set<ObjectId> missing_;                    // Named by the index, not in the store.
-  std::set<ObjectId> going_;                      // Packs that no segment may name any more.
-  format::SegmentContents moved_;                 // What repacking wrote.
-  std::vector<ObjectId> old_segments_;
+  std::set<ObjectId> repacked_;       // By this run.
+  format::SegmentContents moved_;     // What repacking wrote.
 };
 
+Status DomainCollector::append(format::LogKind kind, ByteView body, const std::function<Status()>& admit) {
+  (void)TRY(domain_.log().append(kind, body, vault_.rng(), vault_.clock(), admit));
+  return {};
+}
+
+// A session like a writer's: other collectors wait for what this one moves.
 Status DomainCollector::begin() {
   vault_.rng().fill(session_);
   format::SessionBody body;
   body.session = session_;
   body.purpose = "collect";
-  (void)TRY(domain_.log().append(format::LogKind::session, format::encode(body), vault_.rng(), vault_.clock(),
-                                 [] { return Status(); }));
+  TRY_DO(append(format::LogKind::session, format::encode(body), admit_all));
   return fence();
 }
 
-// From here on no session that began earlier can commit; what they stored and nothing else names may go.
+bool DomainCollector::is_at_work(const vault::LiveSession& session) const {
+  if (request_.fence == FencePolicy::all) return false;
+  const vault::LogClock& clock = domain_.log().state().clock();
+  return clock.time_at(vault_.clock().now()) - session.log_time < session_age_ns_max;
+}
+
+// A fenced session cannot commit. Whether it is dead or slow does not matter: none of its bytes count then.
 Status DomainCollector::fence() {
+  if (request_.fence == FencePolicy::none) return {};
+  std::unique_ptr<store::StoreLock> nobody_else;
+  if (request_.fence == FencePolicy::idle && vault_.store().capabilities().locks) {
+    auto lock = vault_.store().try_lock(store::LockMode::exclusive);
+    if (lock) nobody_else = std::move(*lock);
+    TRY_DO(domain_.log().refresh());  // Whoever began before we held it is known now.
+  }
   format::FenceBody body;
-  const auto gather = [&]() -> Status {
-    body.sessions.clear();
-    for (const auto& [id, session] : domain_.log().sessions()) {
-      if (id != session_) body.sessions.push_back(id);
-    }
-    return {};
-  };
-  TRY_DO(gather());
-  fenced_count_ += body.sessions.size();
+  for (const auto& [id, session] : domain_.log().sessions()) {
+    if (id != session_ && (nobody_else || !is_at_work(session))) body.sessions.push_back(id);
+  }
   report_.fenced_sessions += body.sessions.size();
   if (body.sessions.empty()) return {};
-  (void)TRY(domain_.log().append(format::LogKind::fence, format::encode(body), vault_.rng(), vault_.clock(),
-                                 [] { return Status(); }));
-  return {};
+  return append(format::LogKind::fence, format::encode(body), admit_all);
 }
 
 Status DomainCollector::end() {
-  format::EndBody body;
-  body.session = session_;
-  (void)TRY(domain_.log().append(format::LogKind::end, format::encode(body), vault_.rng(), vault_.clock(),
-                                 [] { return Status(); }));
-  return {};
-}
-
-Status DomainCollector::list_packs() {
-  for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
-    TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "",
-                               [&](const store::ObjectInfo& object) -> Status {
-                                 if (vault::parse_object_key(object.key)) {
-                                   stored_packs_[object.key] = object.size_bytes;
-                                 }
-                                 return {};
-                               }));
-  }
-  for (size_t table = 0; table < live_->table_count(); ++table) {
-    for (const format::PackInfo& pack : live_->table(table).view().packs()) {
-      if (!stored_packs_.contains(key_of(pack))) missing_.insert(pack.id);
-    }
-  }
-  return {};
-}
-
-void DomainCollector::refuse(std::optional<ObjectId> point, Error error) {
-  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-  observer_.skipped(fmt::format("domain {}", domain_.id()), error);
-  report_.refused.push_back({domain_.id(), point, std::move(error)});
+  TRY_DO(append(format::LogKind::end, format::encode(format::EndBody{session_}), admit_all));
+  const Status kept = domain_.log().write_checkpoint(request_.checkpoint_records, vault_.rng(), vault_.clock());
+  if (kept || kept.error().code() == ErrorCode::no_space) return {};  // The log itself says all of it.
+  return kept;
 }
 
 // Whether all is readable that must be known to say what is dead.
 Result<bool> DomainCollector::mark() {
-  TRY_DO(domain_.reload_index());
-  if (const auto damage = domain_.index_damage(); !damage.empty()) {
-    refuse({}, Error(damage.front().error).during(damage.front().key));
-    return false;
+  TRY_DO(check_stop(request_.stop));
+  auto refusal = TRY(mark_.run(request_.accept_alarms));
+  if (!refusal) return true;
+  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+  observer_.skipped(fmt::format("domain {}", domain_.id()), refusal->error);
+  report_.refused.push_back({domain_.id(), refusal->point, std::move(refusal->error)});
+  return false;
+}
+
+// What may be purged by a record that follows what was read: nobody who began before it was condemned is still at work,
+// and it was condemned long enough ago. Others are counted as waiting.
+DomainCollector::Condemned DomainCollector::candidates() {
+  const vault::LogState& state = domain_.log().state();
+  uint64_t oldest_session = UINT64_MAX;
+  for (const auto& [id, session] : state.sessions()) {
+    if (id != session_) oldest_session = std::min(oldest_session, session.number);
   }
-  if (!domain_.log().alarms().empty() && !request_.accept_alarms) {
-    refuse({}, Error(ErrorCode::corrupt, domain_.log().alarms().front())
-                   .with_hint("What was ignored may have been a damaged recovery point: look into it first."));
-    return false;
+  const UnixTimeNs now = state.clock().time_at(vault_.clock().now());
+  Condemned ready;
+  for (const auto& [id, pack] : state.condemned()) {
+    if (now - pack.log_time >= request_.keep_deleted.count() && pack.number < oldest_session) ready.emplace(id, pack);
   }
-  live_ = std::make_unique<LiveSet>(domain_.index());
-  TRY_DO(list_packs());
-  MarkVisitor visitor(*live_, missing_, observer_);
-  Reachability walk(domain_, *live_, Reachability::Leaves::needed, visitor, request_.stop);
-  for (const auto& [id, point] : domain_.log().points()) {
-    const Status walked = walk.walk(point);
-    if (walked) continue;
-    if (!visitor.point) return walked.error();  // Stopped.
-    refuse(visitor.point, walked.error());
-    return false;
+  return ready;
+}
+
+Status DomainCollector::spare(const std::set<ObjectId>& packs) {
+  if (packs.empty()) return {};
+  report_.spared_packs += packs.size();
+  return append(format::LogKind::spare, format::encode(format::PacksBody{{packs.begin(), packs.end()}}), admit_all);
+}
+
+// The marks and what is read of the log stand for one moment. Since then nobody may have purged (the home we kept of a
+// chunk may be the one that went) or brought a point back, and each pack must be condemned as it was.
+Result<bool> DomainCollector::purge_marked() {
+  Condemned ready = candidates();
+  if (ready.empty()) return true;
+  const vault::LogState& state = domain_.log().state();
+  uint64_t last_purge = mark_.last_purge();
+  const uint64_t last_undelete = state.last_undelete();
+  const std::set<ObjectId> needed = mark_.needed_of(ready);
+  for (const ObjectId& id : needed) ready.erase(id);
+  TRY_DO(spare(needed));
+  for (auto next = ready.begin(); next != ready.end();) {
+    TRY_DO(check_stop(request_.stop));
+    format::PacksBody body;
+    const auto first = next;
+    for (; next != ready.end() && body.packs.size() < packs_a_record_max; ++next) body.packs.push_back(next->first);
+    const auto admit = [&]() -> Status {
+      bool is_unchanged = state.last_purge() == last_purge && state.last_undelete() == last_undelete &&
+                          !domain_.log().is_damaged();
+      for (auto pack = first; pack != next; ++pack) {
+        const auto condemned = state.condemned().find(pack->first);
+        is_unchanged &= condemned != state.condemned().end() && condemned->second.number == pack->second.number;
+      }
+      if (is_unchanged) return {};
+      return Error(ErrorCode::changed, "another collector was at work");
+    };
+    const Status purged = append(format::LogKind::purge, format::encode(body), admit);
+    if (!purged && purged.error().code() == ErrorCode::changed) return false;
+    TRY_DO(purged);
+    last_purge = state.last_purge();
   }
   return true;
 }
 
-Status DomainCollector::repack() {
-  for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
-    vault::Repacker repacker(vault_, domain_, kind);
-    for (const PlannedPack& pack : plan_.repack) {
-      if (pack.info.kind != static_cast<uint8_t>(kind)) continue;
-      TRY_DO(check_stop(request_.stop));
-      TRY_DO(repack_one(pack, repacker));
-    }
-    TRY_DO(repacker.finish());
-    report_.written_bytes += repacker.written_bytes();
-    format::SegmentContents written = repacker.take_contents();
-    report_.written_packs += written.packs.size();
-    append_contents(moved_, written);
+Status DomainCollector::purge() {
+  for (int attempt = 1; attempt <= purge_attempts_max; ++attempt) {
+    if (TRY(purge_marked())) break;
+    if (!TRY(mark())) return {};
+  }
+  return remove_purged();
+}
+
+// What a purge record names is gone for ever, whoever wrote it: this may be repeated, interrupted, or done by two.
+Status DomainCollector::remove_purged() {
+  for (const auto& [id, pack] : domain_.log().state().purged()) {
+    const auto stored = mark_.stored().find(pack.name);
+    if (stored == mark_.stored().end()) continue;
+    TRY_DO(check_stop(request_.stop));
+    const Status removed = vault_.store().remove(key_of(pack.name));
+    if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
+    if (!removed) continue;
+    ++report_.purged_packs;
+    report_.purged_bytes += stored->second;
+    if (repacked_.contains(id)) continue;
+    ++report_.removed_packs;
+    report_.removed_bytes += stored->second;
   }
   return {};
 }
 
+// Packs of sessions that may still be at work are no orphans: their segments are to come.
+std::vector<format::PackName> DomainCollector::condemnable_orphans() const {
+  std::set<vault::AuthorId> at_work;
+  for (const auto& [id, session] : domain_.log().sessions()) {
+    if (id != session_) at_work.insert(session.author);
+  }
+  std::vector<format::PackName> orphans = find_orphans(mark_.live(), mark_.stored());
+  const vault::PackFates& fates = *domain_.log().state().fates();
+  std::erase_if(orphans, [&](const format::PackName& pack) {
+    return fates.contains(pack.id) || at_work.contains(vault::AuthorId{pack.author});
+  });
+  return orphans;
+}
+
+CollectPlan DomainCollector::make_plan() {
+  const CollectLimits limits{.max_unused_percent = request_.max_unused_percent,
+                             .max_repack_bytes = request_.max_repack_bytes};
+  CollectPlan plan = make_collect_plan(mark_.live(), mark_.missing(), *domain_.log().state().fates(),
+                                       vault_.keyring().parameters().pack_size_bytes, limits);
+  report_.unused_bytes_left += plan.unused_bytes_left;
+  return plan;
+}
+
+// From here on look-ups pass over these packs, and whoever may have leaned on them before is waited for.
+Status DomainCollector::condemn() {
+  const std::vector<format::PackName> orphans = condemnable_orphans();
+  const CollectPlan plan = make_plan();
+  TRY_DO(repack(plan));
+  std::vector<format::PackName> doomed = orphans;
+  for (const auto& [id, pack] : plan.dead) doomed.push_back(name_of(pack));
+  for (const PackUse& pack : plan.repack) {
+    if (repacked_.contains(pack.info.id)) doomed.push_back(name_of(pack.info));
+  }
+  for (size_t first = 0; first < doomed.size(); first += packs_a_record_max) {
+    TRY_DO(check_stop(request_.stop));
+    const auto begin = doomed.begin() + static_cast<ptrdiff_t>(first);
+    const auto end = doomed.begin() + static_cast<ptrdiff_t>(std::min(first + packs_a_record_max, doomed.size()));
+    TRY_DO(append(format::LogKind::condemn, format::encode(format::CondemnBody{{begin, end}}), admit_all));
+  }
+  return {};
+}
+
+// On a full disk nothing can be moved; what holds nothing in use can go all the same.
+Status DomainCollector::repack(const CollectPlan& plan) {
+  const CollectReport before = report_;
+  Status moved = repack_some(plan, vault::PackKind::data);
+  if (moved) moved = repack_some(plan, vault::PackKind::metadata);
+  if (moved && !moved_.chunks.empty()) {
+    moved_.order = domain_.log().head().number;  // The newest home.
+    IndexMerger merger(vault_, domain_, mark_.live());
+    moved = merger.write(std::exchange(moved_, {}), {});
+  }
+  if (moved) return {};
+  if (moved.error().code() != ErrorCode::no_space) return moved;
+  report_ = before;
+  report_.no_space = true;
+  repacked_.clear();  // The old packs stay; the new ones that were written are orphans.
+  moved_ = {};
+  return {};
+}
+
+Status DomainCollector::repack_some(const CollectPlan& plan, vault::PackKind kind) {
+  std::vector<const PackUse*> wanted;
+  for (const PackUse& pack : plan.repack) {
+    if (pack.info.kind == static_cast<uint8_t>(kind)) wanted.push_back(&pack);
+  }
+  vault::Repacker repacker(vault_, domain_, kind);
+  for (size_t first = 0; first < wanted.size(); first += packs_a_pass_max) {
+    const size_t last = std::min(first + packs_a_pass_max, wanted.size());
+    std::set<ObjectId> ids;
+    for (size_t place = first; place < last; ++place) ids.insert(wanted[place]->info.id);
+    const auto records = live_records(mark_.live(), ids);
+    for (size_t place = first; place < last; ++place) {
+      TRY_DO(check_stop(request_.stop));
+      TRY_DO(repack_one(*wanted[place], records.at(wanted[place]->info.id), repacker));
+    }
+  }
+  TRY_DO(repacker.finish());
+  report_.written_bytes += repacker.written_bytes();
+  format::SegmentContents written = repacker.take_contents();
+  report_.written_packs += written.packs.size();
+  append_contents(moved_, written);
+  return {};
+}
+
 // The whole pack is read and compared with its name first, so that nothing damaged is moved under a new, good name.
-Status DomainCollector::repack_one(const PlannedPack& pack, vault::Repacker& repacker) {
-  const auto whole = vault_.store().get(key_of(pack.info), std::nullopt);
+Status DomainCollector::repack_one(const PackUse& pack, const std::vector<format::ChunkLocation>& live,
+                                   vault::Repacker& repacker) {
+  const std::string key = key_of(name_of(pack.info));
+  const auto whole = vault_.store().get(key, std::nullopt);
   if (!whole || ObjectId::from(crypto::hash(*whole)) != pack.info.id || whole->size() != pack.info.size_bytes) {
     // It stays as it is: verify tells what it means.
     observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-    observer_.skipped(key_of(pack.info), whole ? Error(ErrorCode::corrupt, "its bytes do not match its name; it stays")
-                                               : whole.error());
+    observer_.skipped(key, whole ? Error(ErrorCode::corrupt, "its bytes do not match its name; it stays")
+                                 : whole.error());
     return {};
   }
-  for (const format::ChunkLocation& record : pack.live) {
+  for (const format::ChunkLocation& record : live) {
     TRY_DO(repacker.move(pack.info, ByteView(*whole).subspan(record.offset_bytes, record.size_bytes)));
   }
-  going_.insert(pack.info.id);
+  repacked_.insert(pack.info.id);
   ++report_.repacked_packs;
   report_.repacked_bytes += pack.info.size_bytes;
   report_.moved_bytes += pack.live_bytes;
@@ -220,141 +342,95 @@ Status DomainCollector::repack_one(const PlannedPack& pack, vault::Repacker& rep
   return {};
 }
 
-// Those that name a pack which goes, and all small ones if there are too many.
-std::vector<size_t> DomainCollector::tables_to_replace() const {
-  std::vector<size_t> tables;
-  const bool too_many = live_->table_count() > segments_max;
-  for (size_t table = 0; table < live_->table_count(); ++table) {
-    const format::SegmentView& view = live_->table(table).view();
-    const bool is_small = view.size_bytes() < format::segment_size_bytes_aim / 2;
-    const bool is_touched =
-        std::any_of(view.packs().begin(), view.packs().end(), [&](const auto& pack) { return is_going(pack.id); });
-    if (is_touched || (too_many && is_small)) tables.push_back(table);
-  }
-  return tables;
-}
-
-// Adds all that a table says of packs that stay, whether in use or not: what is there can be used again.
-void DomainCollector::take_table(const vault::IndexTable& table, format::SegmentContents& contents) const {
-  const format::SegmentView& view = table.view();
-  constexpr uint32_t gone = UINT32_MAX;
-  std::vector<uint32_t> pack_places, chunk_places;
-  for (const format::PackInfo& pack : view.packs()) {
-    pack_places.push_back(is_going(pack.id) ? gone : static_cast<uint32_t>(contents.packs.size()));
-    if (!is_going(pack.id)) contents.packs.push_back(pack);
-  }
-  chunk_places.reserve(view.chunk_count());
-  for (size_t place = 0; place < view.chunk_count(); ++place) {
-    format::ChunkLocation chunk = view.chunk(place);
-    chunk.pack = pack_places[chunk.pack];
-    chunk_places.push_back(chunk.pack == gone ? gone : static_cast<uint32_t>(contents.chunks.size()));
-    if (chunk.pack != gone) contents.chunks.push_back(chunk);
-  }
-  for (size_t place = 0; place < view.piece_count(); ++place) {
-    format::PieceLocation piece = view.piece(place);
-    piece.bundle = chunk_places[piece.bundle];
-    if (piece.bundle != gone) contents.pieces.push_back(piece);
-  }
-}
-
-Status DomainCollector::write_segment(format::SegmentContents contents, std::vector<ObjectId> replaces) {
-  contents.replaces = std::move(replaces);
-  const Bytes plain = format::encode_segment(std::move(contents));
-  const Bytes object = TRY(vault::seal_segment(vault_, domain_.keys(), plain));
-  const ObjectId id = ObjectId::from(crypto::hash(object));
-  const std::array<ByteView, 1> parts{ByteView(object)};
-  ++report_.segments_after;
-  return vault_.store()
-      .create(vault::segment_key(domain_.id(), vault_.keyring().self().id, id), parts)
-      .during("write index segment");
-}
-
 Status DomainCollector::merge_index() {
-  const std::vector<size_t> tables = tables_to_replace();
-  report_.segments_before += live_->table_count();
-  report_.segments_after += live_->table_count() - tables.size();
-  format::SegmentContents contents = std::move(moved_);
-  for (const size_t table : tables) {
-    const vault::IndexTable& old = live_->table(table);
-    old_segments_.push_back(old.segment());
-    const uint64_t size_bytes = format::segment_size_bytes(contents) + old.view().size_bytes();
-    if (!contents.packs.empty() && size_bytes > format::segment_size_bytes_aim) {
-      TRY_DO(write_segment(std::exchange(contents, {}), {}));
-    }
-    take_table(old, contents);
-    contents.order = std::max(contents.order, old.view().order());
-  }
-  if (contents.chunks.empty()) return {};
-  // The last one says what all of them together replace: without it the old ones still count.
-  return write_segment(std::move(contents), old_segments_);
-}
-
-Status DomainCollector::remove_object(const std::string& key) {
-  const Status removed = vault_.store().remove(key);
-  if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
-  return {};
-}
-
-Status DomainCollector::remove_old() {
-  // By now everything that lives is named by segments that stay.
-  std::vector<std::string> segments;
-  const std::set<ObjectId> old(old_segments_.begin(), old_segments_.end());
-  TRY_DO(vault_.store().list(vault::segment_prefix(domain_.id()), "", [&](const store::ObjectInfo& object) -> Status {
-    const auto name = vault::parse_object_key(object.key);
-    if (name && old.contains(name->id)) segments.push_back(object.key);
-    return {};
-  }));
-  for (const std::string& key : segments) TRY_DO(remove_object(key));
-  // No segment names these any more.
-  for (const auto& [key, size_bytes] : stored_packs_) {
-    const ObjectId id = vault::parse_object_key(key)->id;
-    const bool is_orphan = plan_.orphans.contains(key);
-    if (is_orphan || is_going(id)) TRY_DO(remove_object(key));
-  }
-  return {};
-}
-
-Status DomainCollector::run(bool has_lock) {
-  if (request_.dry_run) {
-    TRY_DO(domain_.log().refresh());
-  } else {
-    TRY_DO(begin());
-  }
-  const bool is_marked = TRY(mark());
-  if (!is_marked) return request_.dry_run ? Status() : end();
-  plan_ = make_collect_plan(*live_, missing_, vault_.keyring().parameters().pack_size_bytes,
-                            {.max_unused_percent = request_.max_unused_percent,
-                             .max_repack_bytes = request_.max_repack_bytes});
-  if (has_lock || fenced_count_ == 0) add_orphans(plan_, *live_, domain_.id(), stored_packs_);
-  for (const auto& [key, size_bytes] : stored_packs_) report_.bytes_before += size_bytes;
-  report_.packs_before += stored_packs_.size();
-  report_.removed_packs += plan_.dead.size() + plan_.orphans.size();
-  report_.removed_bytes += plan_.removed_bytes;
-  report_.unused_bytes_left += plan_.unused_bytes_left;
-  if (request_.dry_run) {
-    for (const PlannedPack& pack : plan_.repack) {
-      ++report_.repacked_packs;
-      report_.repacked_bytes += pack.info.size_bytes;
-      report_.moved_bytes += pack.live_bytes;
-    }
-    report_.segments_before += live_->table_count();
-    report_.segments_after += live_->table_count();
-    return {};
-  }
-  going_ = plan_.dead;
-  going_.insert(missing_.begin(), missing_.end());
-  TRY_DO(repack());
-  TRY_DO(merge_index());
-  TRY_DO(check_stop(request_.stop));
-  if (!has_lock) {
-    // Nothing keeps sessions from beginning meanwhile; what they lean on may go now, so they may not commit. They may
-    // be at work all the same: what no segment names may be theirs, and stays this time.
-    TRY_DO(domain_.log().refresh());
-    TRY_DO(fence());
-    if (fenced_count_ > 0) plan_.orphans.clear();
-  }
-  TRY_DO(remove_old());
+  TRY_DO(domain_.log().refresh());
   TRY_DO(domain_.reload_index());
+  const auto fates = domain_.log().state().fates();
+  const LiveSet tables(domain_.index());
+  IndexMerger merger(vault_, domain_, tables);
+  const Status merged = merger.run(*fates);
+  report_.segments_after += tables.table_count() + merger.written_count() - merger.removed_count();
+  if (!merged && merged.error().code() == ErrorCode::no_space) {
+    report_.no_space = true;  // Entries of purged packs stay in the index; the log says what they are worth.
+  } else {
+    TRY_DO(merged);
+  }
+  return domain_.reload_index();
+}
+
+// Forgets purged packs of which nothing is left anywhere: no object, no index entry, and nobody who could bring an
+// entry back, as a collector could that began before the purge and slept.
+Status DomainCollector::clear() {
+  const vault::LogState& state = domain_.log().state();
+  if (state.purged().empty() || report_.no_space) return {};
+  std::set<ObjectId> named;
+  for (const auto& table : domain_.index().tables()) {
+    for (const format::PackInfo& pack : table->view().packs()) named.insert(pack.id);
+  }
+  uint64_t oldest_session = UINT64_MAX;
+  for (const auto& [id, session] : state.sessions()) {
+    if (id != session_) oldest_session = std::min(oldest_session, session.number);
+  }
+  const UnixTimeNs now = state.clock().time_at(vault_.clock().now());
+  format::PacksBody body;
+  for (const auto& [id, pack] : state.purged()) {
+    const bool is_old = pack.number < oldest_session && now - pack.log_time >= purged_known_ns;
+    if (is_old && !named.contains(id) && body.packs.size() < packs_a_record_max) body.packs.push_back(id);
+  }
+  if (body.packs.empty()) return {};
+  return append(format::LogKind::clear, format::encode(body), admit_all);
+}
+
+void DomainCollector::count_condemned() {
+  const vault::LogState& state = domain_.log().state();
+  uint64_t newest = 0;
+  for (const auto& [id, pack] : state.condemned()) {
+    ++report_.condemned_packs;
+    report_.condemned_bytes += stored_size_bytes(pack.name);
+    newest = std::max(newest, pack.number);
+  }
+  for (const auto& [id, session] : state.sessions()) {
+    if (id != session_ && session.number < newest) ++report_.awaited_sessions;
+  }
+}
+
+Status DomainCollector::plan_only() {
+  const CollectPlan plan = make_plan();
+  Condemned ready = candidates();
+  for (const ObjectId& id : mark_.needed_of(ready)) ready.erase(id);
+  const auto removed = [&](const format::PackName& name) {
+    ++report_.removed_packs;
+    report_.removed_bytes += stored_size_bytes(name);
+  };
+  for (const auto& [id, pack] : ready) removed(pack.name);
+  for (const auto& [id, pack] : plan.dead) removed(name_of(pack));
+  for (const format::PackName& pack : condemnable_orphans()) removed(pack);
+  for (const PackUse& pack : plan.repack) {
+    ++report_.repacked_packs;
+    report_.repacked_bytes += pack.info.size_bytes;
+    report_.moved_bytes += pack.live_bytes;
+  }
+  report_.segments_after += mark_.live().table_count();
+  return {};
+}
+
+Status DomainCollector::run() {
+  if (!request_.dry_run) TRY_DO(begin());
+  if (!TRY(mark())) return request_.dry_run ? Status() : end();
+  for (const auto& [name, size_bytes] : mark_.stored()) report_.bytes_before += size_bytes;
+  report_.packs_before += mark_.stored().size();
+  report_.segments_before += mark_.live().table_count();
+  if (request_.dry_run) return plan_only();
+  // What was condemned by earlier runs goes first: on a full disk the rest needs the room.
+  TRY_DO(purge());
+  TRY_DO(condemn());
+  if (request_.keep_deleted.count() == 0 && !candidates().empty()) {
+    if (!TRY(mark())) return end();
+    TRY_DO(purge());
+  }
+  TRY_DO(merge_index());
+  TRY_DO(clear());
+  count_condemned();
   return end();
 }
 
@@ -365,18 +441,11 @@ Result<CollectReport> run_collect(vault::Vault& vault, const CollectRequest& req
     return Error(ErrorCode::refused, "an agent cannot remove anything from a vault")
         .with_hint("Use the owner's passphrase or key, or a collector's credential.");
   }
-  std::unique_ptr<store::StoreLock> lock;
-  const bool has_lock = !request.dry_run && vault.store().capabilities().locks;
-  if (has_lock) {
-    auto taken = vault.store().try_lock(store::LockMode::exclusive);
-    if (!taken) return std::move(taken.error()).during("collect").with_hint("A backup is at work; collect later.");
-    lock = std::move(*taken);
-  }
   CollectReport report;
   for (const vault::DomainId id : vault.keyring().domains()) {
     vault::Vault::Domain& domain = *TRY(vault.domain(id));
     DomainCollector collector(vault, domain, request, observer, report);
-    TRY_DO(collector.run(has_lock).during(fmt::format("collect domain {}", id)));
+    TRY_DO(collector.run().during(fmt::format("collect domain {}", id)));
   }
   return report;
 }

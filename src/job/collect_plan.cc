@@ -15,38 +15,40 @@ constexpr uint64_t padding_bytes_max = 64 << 10;
 constexpr uint64_t negligible_share = 64;
 
 struct Candidate {
-  format::PackInfo info;
-  std::vector<std::pair<size_t, uint32_t>> places;  // Table, place in its pack table.
-  uint64_t live_bytes = 0;
-  size_t live_count = 0;
+  PackUse use;
   bool is_small = false;
   uint64_t negligible_bytes = 0;
 
+  uint64_t size_bytes() const { return use.info.size_bytes; }
   uint64_t unused_bytes() const {
-    const uint64_t padding = is_small ? info.size_bytes / 8 : padding_bytes_max;
+    const uint64_t padding = is_small ? size_bytes() / 8 : padding_bytes_max;
     const uint64_t used =
-        live_bytes + format::pack_size_bytes_min + padding + live_count * format::RecordHeader::size_bytes;
-    const uint64_t unused = info.size_bytes > used ? info.size_bytes - used : 0;
+        use.live_bytes + format::pack_size_bytes_min + padding + use.live_count * format::RecordHeader::size_bytes;
+    const uint64_t unused = size_bytes() > used ? size_bytes() - used : 0;
     return unused > negligible_bytes ? unused : 0;
   }
 };
 
-// The records in use, by offset, each once: several segments may name one.
-std::vector<format::ChunkLocation> live_records(const LiveSet& live, const std::vector<EntriesByPack>& by_pack,
-                                                const Candidate& pack) {
-  std::vector<format::ChunkLocation> records;
-  for (const auto& [table, place] : pack.places) {
-    for (const uint32_t entry : by_pack[table].of(place)) {
-      const LiveSet::Place found{static_cast<uint32_t>(table), entry};
-      if (live.is_chunk_marked(found)) records.push_back(live.chunk(found));
+// What of each pack is in use. Counters by a table's pack places: no entry costs memory.
+std::map<ObjectId, PackUse> uses_of(const LiveSet& live) {
+  std::map<ObjectId, PackUse> uses;
+  for (size_t table = 0; table < live.table_count(); ++table) {
+    const format::SegmentView& view = live.table(table).view();
+    std::vector<std::pair<uint64_t, uint64_t>> counts(view.packs().size());
+    for (uint32_t entry = 0; entry < view.chunk_count(); ++entry) {
+      if (!live.is_chunk_marked({static_cast<uint32_t>(table), entry})) continue;
+      const format::ChunkLocation chunk = view.chunk(entry);
+      counts[chunk.pack].first += chunk.size_bytes;
+      counts[chunk.pack].second += 1;
+    }
+    for (size_t place = 0; place < counts.size(); ++place) {
+      PackUse& use = uses[view.packs()[place].id];
+      use.info = view.packs()[place];
+      use.live_bytes += counts[place].first;
+      use.live_count += counts[place].second;
     }
   }
-  const auto offset = [](const format::ChunkLocation& record) { return record.offset_bytes; };
-  std::sort(records.begin(), records.end(), [&](const auto& a, const auto& b) { return offset(a) < offset(b); });
-  records.erase(std::unique(records.begin(), records.end(),
-                            [&](const auto& a, const auto& b) { return offset(a) == offset(b); }),
-                records.end());
-  return records;
+  return uses;
 }
 
 // What repacking may and must reach.
@@ -54,20 +56,20 @@ class Chooser {
  public:
   Chooser(const std::vector<Candidate>& partly, const CollectLimits& limits) : limits_(limits) {
     for (const Candidate& pack : partly) {
-      total_bytes_ += pack.info.size_bytes;
+      total_bytes_ += pack.size_bytes();
       unused_bytes_ += pack.unused_bytes();
-      if (pack.is_small) ++small_counts_[pack.info.kind];
+      if (pack.is_small) ++small_counts_[pack.use.info.kind];
     }
   }
   bool wants(const Candidate& pack) const {
-    if (moved_bytes_ + pack.live_bytes > limits_.max_repack_bytes) return false;
-    const auto small = small_counts_.find(pack.info.kind);
+    if (moved_bytes_ + pack.use.live_bytes > limits_.max_repack_bytes) return false;
+    const auto small = small_counts_.find(pack.use.info.kind);
     if (pack.is_small && small != small_counts_.end() && small->second > small_packs_max) return true;
     const double allowed = static_cast<double>(total_bytes_) * limits_.max_unused_percent / 100;
     return pack.unused_bytes() > 0 && static_cast<double>(unused_bytes_) > allowed;
   }
   void take(const Candidate& pack) {
-    moved_bytes_ += pack.live_bytes;
+    moved_bytes_ += pack.use.live_bytes;
     unused_bytes_ -= pack.unused_bytes();
     total_bytes_ -= pack.unused_bytes();
   }
@@ -81,66 +83,74 @@ class Chooser {
 
 }  // namespace
 
-CollectPlan make_collect_plan(const LiveSet& live, const std::set<ObjectId>& missing, uint64_t pack_size_bytes,
+CollectPlan make_collect_plan(const LiveSet& live, const std::set<ObjectId>& missing,
+                              const vault::PackFates& out_of_question, uint64_t pack_size_bytes,
                               const CollectLimits& limits) {
-  std::vector<EntriesByPack> by_pack;
-  std::map<ObjectId, Candidate> packs;
-  for (size_t table = 0; table < live.table_count(); ++table) {
-    const format::SegmentView& view = live.table(table).view();
-    by_pack.emplace_back(view);
-    for (uint32_t place = 0; place < view.packs().size(); ++place) {
-      const format::PackInfo& info = view.packs()[place];
-      if (missing.contains(info.id)) continue;
-      Candidate& pack = packs[info.id];
-      pack.info = info;
-      pack.places.emplace_back(table, place);
-    }
-  }
   CollectPlan plan;
   std::vector<Candidate> partly;
-  for (auto& [id, pack] : packs) {
-    for (const format::ChunkLocation& record : live_records(live, by_pack, pack)) {
-      pack.live_bytes += record.size_bytes;
-      ++pack.live_count;
-    }
-    if (pack.live_count == 0) {
-      plan.dead.insert(id);
-      plan.removed_bytes += pack.info.size_bytes;
+  for (auto& [id, use] : uses_of(live)) {
+    if (out_of_question.contains(id)) continue;
+    if (use.live_count == 0) {
+      plan.dead.emplace(id, use.info);
       continue;
     }
-    pack.is_small = pack.info.size_bytes < pack_size_bytes / 2;
-    pack.negligible_bytes = pack_size_bytes / negligible_share;
-    partly.push_back(std::move(pack));
+    if (missing.contains(id)) continue;
+    partly.push_back({.use = use,
+                      .is_small = use.info.size_bytes < pack_size_bytes / 2,
+                      .negligible_bytes = pack_size_bytes / negligible_share});
   }
   std::sort(partly.begin(), partly.end(), [](const Candidate& a, const Candidate& b) {
     // By share unused; products instead of quotients.
-    const uint64_t left = a.unused_bytes() * b.info.size_bytes, right = b.unused_bytes() * a.info.size_bytes;
-    return left != right ? left > right : a.info.id < b.info.id;
+    const uint64_t left = a.unused_bytes() * b.size_bytes(), right = b.unused_bytes() * a.size_bytes();
+    return left != right ? left > right : a.use.info.id < b.use.info.id;
   });
   Chooser chooser(partly, limits);
   for (const Candidate& pack : partly) {
     if (!chooser.wants(pack)) continue;
     chooser.take(pack);
-    plan.repack.push_back({pack.info, live_records(live, by_pack, pack), pack.live_bytes});
+    plan.repack.push_back(pack.use);
   }
   plan.unused_bytes_left = chooser.unused_bytes();
   return plan;
 }
 
-void add_orphans(CollectPlan& plan, const LiveSet& live, vault::DomainId domain,
-                 const std::map<std::string, uint64_t>& stored) {
-  std::set<std::string> named;
+std::vector<format::PackName> find_orphans(const LiveSet& live, const std::map<format::PackName, uint64_t>& stored) {
+  std::set<format::PackName> named;
   for (size_t table = 0; table < live.table_count(); ++table) {
     for (const format::PackInfo& pack : live.table(table).view().packs()) {
-      named.insert(vault::pack_key(static_cast<vault::PackKind>(pack.kind), domain, vault::AuthorId{pack.author},
-                                   pack.id));
+      named.insert({pack.kind, pack.author, pack.id});
     }
   }
-  for (const auto& [key, size_bytes] : stored) {
-    if (named.contains(key)) continue;
-    plan.orphans.insert(key);
-    plan.removed_bytes += size_bytes;
+  std::vector<format::PackName> orphans;
+  for (const auto& [name, size_bytes] : stored) {
+    if (!named.contains(name)) orphans.push_back(name);
   }
+  return orphans;
+}
+
+std::map<ObjectId, std::vector<format::ChunkLocation>> live_records(const LiveSet& live,
+                                                                    const std::set<ObjectId>& packs) {
+  std::map<ObjectId, std::vector<format::ChunkLocation>> records;
+  for (size_t table = 0; table < live.table_count(); ++table) {
+    const format::SegmentView& view = live.table(table).view();
+    std::vector<std::vector<format::ChunkLocation>*> wanted(view.packs().size());
+    for (size_t place = 0; place < wanted.size(); ++place) {
+      const ObjectId& id = view.packs()[place].id;
+      if (packs.contains(id)) wanted[place] = &records[id];
+    }
+    for (uint32_t entry = 0; entry < view.chunk_count(); ++entry) {
+      if (!live.is_chunk_marked({static_cast<uint32_t>(table), entry})) continue;
+      const format::ChunkLocation chunk = view.chunk(entry);
+      if (wanted[chunk.pack] != nullptr) wanted[chunk.pack]->push_back(chunk);
+    }
+  }
+  for (auto& [id, list] : records) {
+    std::sort(list.begin(), list.end(),
+              [](const auto& a, const auto& b) { return a.offset_bytes < b.offset_bytes; });
+    const auto same = [](const auto& a, const auto& b) { return a.offset_bytes == b.offset_bytes; };
+    list.erase(std::unique(list.begin(), list.end(), same), list.end());
+  }
+  return records;
 }
 
 void append_contents(format::SegmentContents& to, const format::SegmentContents& from) {

@@ -5,7 +5,10 @@
 
 #include "job/forget.h"
 #include "job/testing.h"
+#include "job/undelete.h"
+#include "job/vault_lock.h"
 #include "job/verify.h"
+#include "store/decorator.h"
 #include "store/fault_store.h"
 #include "vault/session.h"
 
@@ -177,14 +180,209 @@ TEST_F(CollectTest, many_segments_become_one) {
   for (const auto& [point, tree] : kept) expect_content(*bed_.reopen(bed_.store), point, tree);
 }
 
-TEST_F(CollectTest, a_session_at_work_keeps_collectors_out_and_dead_ones_are_fenced) {
-  auto& domain = **bed_.vault->home();
-  auto session = vault::Session::begin(*bed_.vault, domain, {.host = "host", .purpose = "backup"});
+TEST_F(CollectTest, a_session_at_work_is_waited_for_and_dead_ones_are_fenced) {
+  const auto point = bed_.backup(sample_tree(9));
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  auto writer = bed_.reopen(bed_.store);
+  auto session = vault::Session::begin(*writer, **writer->home(), {.host = "host", .purpose = "backup"});
   ASSERT_TRUE(session.has_value());
-  EXPECT_EQ(run_collect(*bed_.vault, {}, observer_).error().code(), ErrorCode::busy);
+  const uint64_t before = stored_bytes();
+  for (int turn = 0; turn < 2; ++turn) {
+    const CollectReport report = collect(*bed_.vault);
+    EXPECT_EQ(report.fenced_sessions, 0u);
+    EXPECT_EQ(report.awaited_sessions, 1u);
+    EXPECT_EQ(report.purged_packs, 0u);
+    EXPECT_GT(report.condemned_packs, 0u);
+    EXPECT_EQ(stored_bytes(), before);
+  }
   session->reset();  // Killed: its record stays.
   EXPECT_EQ(collect(*bed_.vault).fenced_sessions, 1u);
+  EXPECT_EQ(stored_bytes(), 0u);
   EXPECT_EQ(collect(*bed_.vault).fenced_sessions, 0u);
+}
+
+// What a point of an old session leans on is condemned while it works: it is spared when the session has committed.
+TEST_F(CollectTest, what_an_old_session_found_before_it_was_condemned_is_spared_once_it_commits) {
+  const TestTree tree = sample_tree(10);
+  const auto point = bed_.backup(tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  auto slow = bed_.reopen(bed_.store);
+  testing::TestSource source(tree);
+  BackupRequest request;
+  request.host = "slow";
+  request.ignore_parent = true;
+  // The collection comes when the source has been read, before the commit.
+  struct CollectingSource : testing::TestSource {
+    CollectingSource(const TestTree& content, std::function<void()> act) : TestSource(content), collect(std::move(act)) {}
+    Status finish() override {
+      collect();
+      return {};
+    }
+    std::function<void()> collect;
+  } collecting(tree, [&] { EXPECT_GT(collect(*bed_.vault).condemned_packs, 0u); });
+  const auto report = run_backup(*slow, collecting, request, observer_);
+  ASSERT_TRUE(report.has_value()) << report.error().message();
+  EXPECT_LT(report->point.point.stored_bytes, point.point.stored_bytes / 4);  // It was found.
+  EXPECT_GT(collect(*bed_.vault).spared_packs, 0u);
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), report->point, tree);
+}
+
+TEST_F(CollectTest, a_fenced_session_does_not_commit_and_its_next_run_stores_again_what_went) {
+  const TestTree tree = sample_tree(11);
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(tree).id}));
+  struct CollectingSource : testing::TestSource {
+    CollectingSource(const TestTree& content, std::function<void()> act) : TestSource(content), collect(std::move(act)) {}
+    Status finish() override {
+      collect();
+      return {};
+    }
+    std::function<void()> collect;
+  } collecting(tree, [&] {
+    CollectRequest all;
+    all.fence = FencePolicy::all;
+    EXPECT_EQ(collect(*bed_.vault, all).fenced_sessions, 1u);
+  });
+  auto slow = bed_.reopen(bed_.store);
+  BackupRequest request;
+  request.host = "slow";
+  const auto fenced = run_backup(*slow, collecting, request, observer_);
+  ASSERT_FALSE(fenced.has_value());
+  EXPECT_EQ(fenced.error().code(), ErrorCode::busy) << fenced.error().message();
+  const auto point = bed_.backup(tree);
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
+}
+
+TEST_F(CollectTest, a_session_that_begins_later_stores_condemned_chunks_again) {
+  const TestTree tree = sample_tree(12);
+  const auto first = bed_.backup(tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest keep;
+  keep.keep_deleted = std::chrono::hours(24 * 14);
+  EXPECT_GT(collect(*bed_.vault, keep).condemned_packs, 0u);
+  const auto second = bed_.backup(tree);
+  EXPECT_GE(second.point.stored_bytes, first.point.stored_bytes);
+  EXPECT_GT(collect(*bed_.vault).purged_packs, 0u);
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, tree);
+}
+
+TEST_F(CollectTest, forgotten_points_come_back_until_their_bytes_are_purged) {
+  const TestTree tree = sample_tree(13);
+  const auto point = bed_.backup(tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  CollectRequest keep;
+  keep.keep_deleted = std::chrono::hours(24 * 14);
+  for (int day = 0; day < 13; ++day) {
+    EXPECT_EQ(collect(*bed_.vault, keep).purged_packs, 0u);
+    bed_.clock.sleep_for(std::chrono::hours(24));
+  }
+  ASSERT_EQ(forgotten_points(*bed_.vault)->size(), 1u);
+  const Status back = undelete_points(*bed_.vault, {point.id}, observer_, {});
+  ASSERT_TRUE(back) << back.error().message();
+  expect_content(*bed_.reopen(bed_.store), point, tree);
+  bed_.clock.sleep_for(std::chrono::hours(24 * 2));
+  EXPECT_EQ(collect(*bed_.vault, keep).purged_packs, 0u);
+  EXPECT_EQ(bed_.reopen(bed_.store)->points()->size(), 1u);
+  verify(bed_.store);
+  // And now for good.
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  for (int day = 0; day < 16; ++day) {
+    collect(*bed_.vault, keep);
+    bed_.clock.sleep_for(std::chrono::hours(24));
+  }
+  EXPECT_EQ(stored_bytes(), 0u);
+  EXPECT_EQ(undelete_points(*bed_.vault, {point.id}, observer_, {}).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(CollectTest, a_clock_that_jumps_shortens_the_time_to_think_by_days_at_most) {
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(14)).id}));
+  CollectRequest keep;
+  keep.keep_deleted = std::chrono::hours(24 * 14);
+  collect(*bed_.vault, keep);
+  bed_.clock.sleep_for(std::chrono::hours(24 * 3650));
+  for (int turn = 0; turn < 5; ++turn) EXPECT_EQ(collect(*bed_.vault, keep).purged_packs, 0u);
+  EXPECT_EQ(forgotten_points(*bed_.vault)->size(), 1u);
+}
+
+TEST_F(CollectTest, locked_and_held_points_are_refused) {
+  const auto point = bed_.backup(sample_tree(15, 3));
+  ASSERT_TRUE(set_vault_lock(*bed_.vault, {.mode = format::LockMode::governance, .days_min = 2}));
+  EXPECT_EQ(forget_points(*bed_.vault, {point.id}).error().code(), ErrorCode::refused);
+  ASSERT_TRUE(set_vault_lock(*bed_.vault, {}));
+  ASSERT_TRUE(hold_points(*bed_.vault, "case", {point.id}, false));
+  EXPECT_EQ(forget_points(*bed_.vault, {point.id}).error().code(), ErrorCode::refused);
+  ASSERT_TRUE(hold_points(*bed_.vault, "case", {point.id}, true));
+  EXPECT_TRUE(forget_points(*bed_.vault, {point.id}));
+}
+
+// A client that read log and index before a collection moved and removed packs finds everything where it is now.
+TEST_F(CollectTest, a_reader_that_was_open_before_reads_on) {
+  const auto [first_tree, second_tree] = overlapping_trees(19);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  auto reader = bed_.reopen(bed_.store);
+  ASSERT_EQ(reader->points()->size(), 2u);
+  ASSERT_TRUE((**reader->home()).load_index());
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  const CollectReport report = collect(*bed_.vault, all);
+  EXPECT_GT(report.repacked_packs, 0u);
+  EXPECT_EQ(report.condemned_packs, 0u);  // The old packs are gone.
+  expect_content(*reader, second, second_tree);
+}
+
+// Refuses to store packs and segments; the log has its room.
+class FullStore : public store::Decorator {
+ public:
+  explicit FullStore(std::unique_ptr<store::ObjectStore> inner) : Decorator(std::move(inner)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    if (!key.starts_with("log/")) return Error(ErrorCode::no_space, "no space");
+    return inner().create(key, parts);
+  }
+};
+
+TEST_F(CollectTest, a_full_store_is_emptied_with_room_for_nothing_but_the_log) {
+  const auto [first_tree, second_tree] = overlapping_trees(16);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  for (uint64_t count = 0; count < 3; ++count) {
+    ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(300 + count)).id}));
+  }
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  const uint64_t before = stored_bytes();
+  FullStore full(bed_.store.share());
+  auto vault = bed_.reopen(full);
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  const CollectReport report = collect(*vault, all);
+  EXPECT_TRUE(report.no_space);
+  EXPECT_GT(report.purged_packs, 0u);
+  EXPECT_LT(stored_bytes(), before);
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+  collect(*bed_.vault, all);  // With room again.
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+}
+
+TEST_F(CollectTest, a_damaged_log_record_stops_collection_and_no_restore) {
+  const TestTree tree = sample_tree(17, 5);
+  bed_.backup(sample_tree(18, 5));
+  const auto point = bed_.backup(tree);
+  const std::string key = vault::log_key(vault::own_domain, 2);
+  Bytes bytes = *bed_.store.get(key, std::nullopt);
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  ASSERT_TRUE(bed_.store.overwrite_for_test(key, bytes));
+  const uint64_t before = stored_bytes();
+  CollectRequest careless;
+  careless.accept_alarms = true;
+  EXPECT_EQ(collect(*bed_.reopen(bed_.store), careless).refused.size(), 1u);
+  EXPECT_EQ(stored_bytes(), before);
+  auto reader = bed_.reopen(bed_.store);
+  EXPECT_EQ(reader->points()->size(), 1u);
+  EXPECT_FALSE(reader->alarms().empty());
+  expect_content(*reader, point, tree);
 }
 
 TEST_F(CollectTest, a_damaged_point_stops_collection_of_its_domain_and_is_named) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job/forget.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -10,6 +12,19 @@ namespace {
 
 // Keeps a record far below the bound on its size.
 constexpr size_t points_a_record_max = 100'000;
+
+// Looked at each time that the log was read to its end: a lock or a hold may have come meanwhile.
+Status check_kept(const vault::DomainLog& log, const std::vector<ObjectId>& points, UnixTimeNs now) {
+  for (const ObjectId& id : points) {
+    const auto point = log.points().find(id);
+    if (point == log.points().end()) continue;
+    const auto reason = log.state().kept_by(point->second, now);
+    if (!reason) continue;
+    return Error(ErrorCode::refused, fmt::format("recovery point {} is {}", to_hex(id), *reason))
+        .with_hint("'holdfast hold list' and 'holdfast vault lock' show what keeps points.");
+  }
+  return {};
+}
 
 Error no_point(const ObjectId& id) { return Error(ErrorCode::not_found, "no recovery point " + to_hex(id)); }
 
@@ -30,6 +45,10 @@ Status forget_points(vault::Vault& vault, const std::vector<ObjectId>& points) {
   }
   for (auto& [domain_id, ids] : by_domain) {
     vault::Vault::Domain& domain = *TRY(vault.domain(domain_id));
+    TRY_DO(check_kept(domain.log(), ids, vault.clock().now()));
+  }
+  for (auto& [domain_id, ids] : by_domain) {
+    vault::Vault::Domain& domain = *TRY(vault.domain(domain_id));
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     for (size_t begin = 0; begin < ids.size(); begin += points_a_record_max) {
@@ -38,7 +57,7 @@ Status forget_points(vault::Vault& vault, const std::vector<ObjectId>& points) {
       const format::ForgetBody body{.points = {first, last}};
       (void)TRY(domain.log()
                     .append(format::LogKind::forget, format::encode(body), vault.rng(), vault.clock(),
-                            [] { return Status(); })
+                            [&] { return check_kept(domain.log(), body.points, vault.clock().now()); })
                     .during("forget"));
     }
   }

@@ -10,7 +10,8 @@
 namespace holdfast::job {
 
 // Makes recovery points cease to exist; their bytes stay until a collection. All or none are checked before the first
-// record is written. `refused` to agents; `not_found` for an id that is no live point.
+// record is written. `refused` to agents, and where a lock or a hold keeps one of them; `not_found` for an id that is
+// no live point.
 Status forget_points(vault::Vault& vault, const std::vector<ObjectId>& points);
 
 // Replaces a point's tags. `refused` to all but the owner; `not_found`.

@@ -2,12 +2,23 @@
 #include "job/live_set.h"
 
 #include <algorithm>
+#include <set>
 
 namespace holdfast::job {
 
 LiveSet::LiveSet(const vault::Index& index) : list_(index.list()) {
   for (const auto& table : list_.tables()) {
     marks_.push_back({Bits(table->view().chunk_count()), Bits(table->view().piece_count())});
+  }
+}
+
+void LiveSet::add_new_tables(const vault::Index& index) {
+  std::set<ObjectId> known;
+  for (const auto& table : list_.tables()) known.insert(table->segment());
+  for (auto& table : index.tables()) {
+    if (known.contains(table->segment())) continue;
+    marks_.push_back({Bits(table->view().chunk_count()), Bits(table->view().piece_count())});
+    list_.add(std::move(table));
   }
 }
 

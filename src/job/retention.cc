@@ -197,15 +197,22 @@ std::vector<RetentionDecision> apply_retention(const std::vector<RetentionItem>&
   return decisions;
 }
 
+UnixTimeNs retention_time(const vault::PointInfo& point, vault::Role author, UnixTimeNs now) {
+  if (author != vault::Role::agent) return point.point.begun;
+  return std::min(std::max(point.point.begun, point.log_time), std::max(now, point.log_time));
+}
+
 std::vector<PointGroup> group_points(const std::vector<vault::PointInfo>& points, const Grouping& grouping) {
-  std::map<std::tuple<std::string, std::vector<std::string>, std::vector<std::string>>, PointGroup> groups;
+  using Key = std::tuple<vault::DomainId, std::string, std::vector<std::string>, std::vector<std::string>>;
+  std::map<Key, PointGroup> groups;
   for (const vault::PointInfo& point : points) {
     PointGroup key;
+    key.domain = point.domain;
     if (grouping.host) key.host = point.point.host;
     if (grouping.paths) key.paths = point.point.roots;
     if (grouping.tags) key.tags = point.point.tags;
     std::sort(key.paths.begin(), key.paths.end());
-    PointGroup& group = groups[{key.host, key.paths, key.tags}];
+    PointGroup& group = groups[{key.domain, key.host, key.paths, key.tags}];
     if (group.points.empty()) group = std::move(key);
     group.points.push_back(point);
   }

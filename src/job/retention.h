@@ -53,8 +53,13 @@ std::vector<RetentionDecision> apply_retention(const std::vector<RetentionItem>&
 struct Grouping {
   bool host = true, paths = true, tags = false;
 };
-// What one policy is applied to at a time.
+// When a point counts as made. An agent's word is taken only between the log's clock at its commit and now, so that a
+// stolen agent cannot put its points where they push out others.
+UnixTimeNs retention_time(const vault::PointInfo& point, vault::Role author, UnixTimeNs now);
+
+// What one policy is applied to at a time: points of one domain, always.
 struct PointGroup {
+  vault::DomainId domain = 0;
   std::string host;                // Each part only if grouped by it.
   std::vector<std::string> paths;  // Sorted.
   std::vector<std::string> tags;

@@ -124,6 +124,30 @@ TEST(RetentionTest, spans_are_parsed_strictly) {
   }
 }
 
+// A stolen agent adds points with times of its choice (a day each, in the past and in the future).
+TEST(RetentionTest, an_agents_garbage_times_push_out_nothing_made_before_the_owner_looked_last) {
+  const UnixTimeNs newest = at(2026, 10, 28, 12);
+  const UnixTimeNs hour = 3'600'000'000'000, day = 24 * hour;
+  std::vector<RetentionItem> items;
+  const auto add = [&](UnixTimeNs begun, UnixTimeNs log_time, vault::Role role) {
+    vault::PointInfo info;
+    info.point.begun = begun;
+    info.log_time = log_time;
+    items.push_back({retention_time(info, role, newest + day), {}});
+  };
+  for (int64_t ago = 7; ago >= 1; --ago) add(newest - ago * day, newest - ago * day, vault::Role::agent);
+  for (int64_t off = -40; off <= 40; ++off) add(newest + off * day + hour, newest, vault::Role::agent);
+  RetentionPolicy keep;
+  keep.daily = 9;
+  const auto decisions = apply_retention(items, keep, [](UnixTimeNs) -> int64_t { return 0; });
+  for (size_t place = 0; place < 7; ++place) EXPECT_TRUE(decisions[place].keep) << place;
+  // An owner's word is taken: copies keep the time of their originals.
+  vault::PointInfo copied;
+  copied.point.begun = newest - 400 * day;
+  copied.log_time = newest;
+  EXPECT_EQ(retention_time(copied, vault::Role::owner, newest), newest - 400 * day);
+}
+
 TEST(RetentionTest, points_are_grouped_by_host_and_paths_unless_told_otherwise) {
   const auto point = [](std::string host, std::vector<std::string> roots, std::vector<std::string> tags) {
     vault::PointInfo info;
@@ -138,6 +162,11 @@ TEST(RetentionTest, points_are_grouped_by_host_and_paths_unless_told_otherwise) 
   EXPECT_EQ(group_points(points, {.host = true, .paths = false, .tags = false}).size(), 2u);
   EXPECT_EQ(group_points(points, {.host = false, .paths = false, .tags = true}).size(), 2u);
   EXPECT_EQ(group_points(points, {.host = false, .paths = false, .tags = false}).at(0).points.size(), 4u);
+  // What one agent adds never counts against another's.
+  std::vector<vault::PointInfo> others = points;
+  for (vault::PointInfo& other : others) other.domain = 2;
+  others.insert(others.end(), points.begin(), points.end());
+  EXPECT_EQ(group_points(others, {.host = false, .paths = false, .tags = false}).size(), 2u);
 }
 
 }  // namespace

@@ -15,9 +15,17 @@ Result<ChunkId> VaultNodes::put(ByteView node) {
 
 Result<Bytes> VaultNodes::get(const ChunkId& id) {
   TRY_DO(domain_.load_index_once());
-  const auto location = domain_.index().find_chunk(format::short_id(id));
+  auto location = domain_.index().find_chunk(format::short_id(id));
   if (!location) return Error(ErrorCode::not_found, "tree node " + to_hex(id) + " is not in the index");
-  const vault::OpenedRecord record = TRY(reader_->read(*location));
+  auto read = reader_->read(*location);
+  // Each time round one more pack is known to be missing.
+  while (!read && read.error().code() == ErrorCode::not_found) {
+    TRY_DO(domain_.look_beyond(location->pack->id));
+    location = domain_.index().find_chunk(format::short_id(id));
+    if (!location) break;
+    read = reader_->read(*location);
+  }
+  const vault::OpenedRecord record = TRY(std::move(read));
   if (record.header.id != id || record.header.kind != format::RecordKind::node) {
     return Error(ErrorCode::corrupt, "tree node " + to_hex(id) + ": another record stands in its place");
   }

@@ -19,6 +19,7 @@ namespace holdfast::job {
 namespace {
 
 constexpr size_t damage_kept_max = 10'000;
+constexpr int attempts_max = 4;
 
 // Gathers what is found, from any thread.
 class Findings {
@@ -36,6 +37,14 @@ class Findings {
   void count(Change change) {
     const MutexLock lock(mutex_);
     change(report_.counts);
+  }
+  void merge(VerifyReport found) {
+    const MutexLock lock(mutex_);
+    report_.damage_count += found.damage_count;
+    for (Damage& damage : found.damage) {
+      if (report_.damage.size() < damage_kept_max) report_.damage.push_back(std::move(damage));
+    }
+    report_.counts += found.counts;
   }
   VerifyReport take() {
     const MutexLock lock(mutex_);
@@ -103,6 +112,7 @@ class DomainVerifier : public ReachabilityVisitor {
     return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
   }
   Status check_log();
+  Status check_checkpoints(const vault::DomainLog& thorough);
   Status check_segments();
   void gather_packs();
   Status find_packs(vault::PackKind kind);
@@ -133,8 +143,9 @@ class DomainVerifier : public ReachabilityVisitor {
 };
 
 Status DomainVerifier::check_log() {
-  // A log of its own reads every record from the first, whatever was read before.
+  // A log of its own reads every record from the first, whatever was read before or stands in checkpoints.
   vault::DomainLog log(vault_.store(), vault_.keyring(), domain_.id(), domain_.log().head());
+  log.read_everything();
   const Status read = log.refresh();
   if (!read) {
     if (read.error().code() == ErrorCode::cancelled) return read;
@@ -144,10 +155,39 @@ Status DomainVerifier::check_log() {
     findings_.add(of_object(vault::log_prefix(domain_.id()), Error(ErrorCode::corrupt, alarm)));
   }
   findings_.count([&](VerifyCounts& counts) { counts.log_records += log.head().number; });
+  if (read) TRY_DO(check_checkpoints(log));
   // What the walk needs; if it fails, what was read so far is walked. It also knows how far the log went when it was
   // seen last, so that a log without its newest records is damage.
   const Status known = domain_.log().refresh();
   if (read && !known) findings_.add(of_object(vault::log_prefix(domain_.id()), known.error()));
+  return {};
+}
+
+// Checkpoints are derived, so they must say what the records say.
+Status DomainVerifier::check_checkpoints(const vault::DomainLog& thorough) {
+  std::vector<std::string> keys;
+  const std::string prefix = vault::checkpoint_prefix(domain_.id());
+  TRY_DO(vault_.store().list(prefix, "", [&](const store::ObjectInfo& object) -> Status {
+    keys.push_back(object.key);
+    return {};
+  }));
+  for (const std::string& key : keys) {
+    const auto number = vault::parse_numbered_key(key);
+    if (!number || key != vault::checkpoint_key(domain_.id(), *number)) {
+      findings_.count([](VerifyCounts& counts) { ++counts.stray_objects; });
+      continue;
+    }
+    const auto object = vault_.store().get(key, std::nullopt);
+    const auto plain = object ? vault::open_checkpoint(vault_.keyring(), domain_.id(), *number, *object)
+                              : Result<Bytes>(object.error());
+    auto checkpoint = plain ? vault::decode_checkpoint(domain_.id(), *plain) : Result<vault::Checkpoint>(plain.error());
+    if (!checkpoint) findings_.add(of_object(key, std::move(checkpoint.error())));
+  }
+  vault::DomainLog quick(vault_.store(), vault_.keyring(), domain_.id(), {});
+  TRY_DO(quick.refresh());
+  if (quick.head() == thorough.head() && encode(quick.state()) != encode(thorough.state())) {
+    findings_.add(of_object(prefix, Error(ErrorCode::corrupt, "the checkpoint does not say what the log says")));
+  }
   return {};
 }
 
@@ -176,10 +216,13 @@ Status DomainVerifier::check_segments() {
 
 void DomainVerifier::gather_packs() {
   live_ = std::make_unique<LiveSet>(domain_.index());
+  // A purge record says what becomes of a pack; what the index still says of it means nothing.
+  const auto& purged = domain_.log().state().purged();
   for (size_t table = 0; table < live_->table_count(); ++table) {
     const format::SegmentView& view = live_->table(table).view();
     by_pack_.emplace_back(view);
     for (uint32_t place = 0; place < view.packs().size(); ++place) {
+      if (purged.contains(view.packs()[place].id)) continue;
       KnownPack& pack = packs_[view.packs()[place].id];
       pack.info = &view.packs()[place];
       pack.places.emplace_back(table, place);
@@ -394,7 +437,32 @@ Status check_keys(vault::Vault& vault, Findings& findings) {
   return {};
 }
 
+// A collection that removes packs while we look is no damage: where one did, what was found missing is looked at anew.
+Result<VerifyReport> verify_domain(vault::Vault& vault, vault::Vault::Domain& domain, const VerifyRequest& request,
+                                   Observer& observer) {
+  for (int attempt = 1;; ++attempt) {
+    Findings findings(observer);
+    DomainVerifier verifier(vault, domain, request, findings, observer);
+    TRY_DO(verifier.run());
+    VerifyReport report = findings.take();
+    if (report.damage_count == 0 || attempt == attempts_max) return report;
+    const uint64_t last_purge = domain.log().state().last_purge();
+    if (!domain.log().refresh() || domain.log().state().last_purge() == last_purge) return report;
+  }
+}
+
 }  // namespace
+
+VerifyCounts& VerifyCounts::operator+=(const VerifyCounts& other) {
+  for (const auto count :
+       {&VerifyCounts::key_lists, &VerifyCounts::log_records, &VerifyCounts::segments, &VerifyCounts::packs,
+        &VerifyCounts::packs_read, &VerifyCounts::records, &VerifyCounts::read_bytes, &VerifyCounts::points,
+        &VerifyCounts::nodes, &VerifyCounts::entries, &VerifyCounts::chunks, &VerifyCounts::orphan_packs,
+        &VerifyCounts::orphan_bytes, &VerifyCounts::stray_objects}) {
+    this->*count += other.*count;
+  }
+  return *this;
+}
 
 Result<VerifyReport> run_verify(vault::Vault& vault, const VerifyRequest& request, Observer& observer) {
   const VerifySample& sample = request.sample;
@@ -405,8 +473,7 @@ Result<VerifyReport> run_verify(vault::Vault& vault, const VerifyRequest& reques
   TRY_DO(check_keys(vault, findings));
   for (const vault::DomainId id : vault.keyring().domains()) {
     vault::Vault::Domain& domain = *TRY(vault.domain(id));
-    DomainVerifier verifier(vault, domain, request, findings, observer);
-    TRY_DO(verifier.run().during(fmt::format("verify domain {}", id)));
+    findings.merge(TRY(verify_domain(vault, domain, request, observer).during(fmt::format("verify domain {}", id))));
   }
   return findings.take();
 }

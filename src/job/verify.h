@@ -41,6 +41,7 @@ struct VerifyCounts {
   uint64_t orphan_packs = 0;     // No index names them: left by killed sessions, or of sessions at work.
   uint64_t orphan_bytes = 0;
   uint64_t stray_objects = 0;    // Keys that Holdfast does not write.
+  VerifyCounts& operator+=(const VerifyCounts& other);
 };
 
 // As much as is known of what is damaged, from the object up to what a person sees.

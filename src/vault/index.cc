@@ -2,6 +2,7 @@
 #include "vault/index.h"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 
 #include "base/check.h"
@@ -18,22 +19,18 @@ Location locate(const IndexTable& table, const format::ChunkLocation& chunk, boo
           .is_bundle_of_piece = is_bundle_of_piece};
 }
 
-// `find` yields the place in a table, `chunk_of` the chunk whose segment decides.
-template <class Find, class ChunkOf>
-std::optional<TableList::Place> find_newest(const std::vector<TablePtr>& tables, Find find, ChunkOf chunk_of) {
-  const auto segment_of = [&](const TableList::Place& place) -> const TableSegment& {
-    const IndexTable& table = *tables[place.table];
-    return table.segment_of_chunk(chunk_of(table, place.entry));
-  };
-  std::optional<TableList::Place> best;
-  for (size_t table = 0; table < tables.size(); ++table) {
-    const auto entry = find(*tables[table]);
-    if (!entry) continue;
-    const TableList::Place found{static_cast<uint32_t>(table), static_cast<uint32_t>(*entry)};
-    if (!best || segment_of(found).is_newer_than(segment_of(*best))) best = found;
-  }
-  return best;
-}
+struct ChunkEntries {
+  static std::optional<size_t> find(const IndexTable& table, const format::ShortId& id) { return table.find_chunk(id); }
+  static size_t count(const IndexTable& table) { return table.view().chunk_count(); }
+  static const std::byte* id(const IndexTable& table, size_t entry) { return table.view().chunk_id(entry); }
+  static size_t chunk(const IndexTable&, size_t entry) { return entry; }
+};
+struct PieceEntries {
+  static std::optional<size_t> find(const IndexTable& table, const format::ShortId& id) { return table.find_piece(id); }
+  static size_t count(const IndexTable& table) { return table.view().piece_count(); }
+  static const std::byte* id(const IndexTable& table, size_t entry) { return table.view().piece_id(entry); }
+  static size_t chunk(const IndexTable& table, size_t entry) { return table.view().piece(entry).bundle; }
+};
 
 }  // namespace
 
@@ -70,16 +67,40 @@ std::optional<size_t> IndexTable::find_piece(const format::ShortId& id) const {
   return view().find_piece(id);
 }
 
+// Of the homes that are not purged, one that is not condemned, and of these the newest. A table of several segments may
+// have an id more than once: side by side, the newest first.
+template <class Entries>
+std::optional<TableList::Place> TableList::find_home(const Entries& entries, const format::ShortId& id) const {
+  std::optional<Place> best;
+  PackFate best_fate = PackFate::purged;
+  const TableSegment* best_segment = nullptr;
+  for (size_t at = 0; at < tables_.size(); ++at) {
+    const IndexTable& table = *tables_[at];
+    const auto first = entries.find(table, id);
+    if (!first) continue;
+    for (size_t entry = *first; entry < entries.count(table); ++entry) {
+      if (std::memcmp(entries.id(table, entry), id.data(), id.size()) != 0) break;
+      const size_t chunk = entries.chunk(table, entry);
+      const PackFate fate = fate_of(table.view().packs()[table.view().chunk(chunk).pack].id);
+      if (fate == PackFate::purged) continue;
+      const TableSegment& segment = table.segment_of_chunk(chunk);
+      const bool is_better = best_segment == nullptr || fate < best_fate ||
+                             (fate == best_fate && segment.is_newer_than(*best_segment));
+      if (!is_better) continue;
+      best = Place{static_cast<uint32_t>(at), static_cast<uint32_t>(entry)};
+      best_fate = fate;
+      best_segment = &segment;
+    }
+  }
+  return best;
+}
+
 std::optional<TableList::Place> TableList::find_chunk(const format::ShortId& id) const {
-  return find_newest(
-      tables_, [&](const IndexTable& table) { return table.find_chunk(id); },
-      [](const IndexTable&, size_t entry) { return entry; });
+  return find_home(ChunkEntries{}, id);
 }
 
 std::optional<TableList::Place> TableList::find_piece(const format::ShortId& id) const {
-  return find_newest(
-      tables_, [&](const IndexTable& table) { return table.find_piece(id); },
-      [](const IndexTable& table, size_t entry) { return table.view().piece(entry).bundle; });
+  return find_home(PieceEntries{}, id);
 }
 
 void TableList::remove(std::span<const TablePtr> tables) {
@@ -103,6 +124,28 @@ void Index::replace(std::span<const TablePtr> old, TablePtr table) {
 void Index::clear() {
   const std::unique_lock lock(mutex_);
   list_ = {};
+  missing_.clear();
+  combine_fates();
+}
+
+void Index::set_fates(std::shared_ptr<const PackFates> fates) {
+  const std::unique_lock lock(mutex_);
+  if (fates == fates_) return;
+  fates_ = std::move(fates);
+  combine_fates();
+}
+
+void Index::note_missing(const ObjectId& pack) {
+  const std::unique_lock lock(mutex_);
+  missing_.push_back(pack);
+  combine_fates();
+}
+
+void Index::combine_fates() {
+  if (missing_.empty()) return list_.set_fates(fates_);
+  auto all = std::make_shared<PackFates>(fates_ ? *fates_ : PackFates{});
+  for (const ObjectId& pack : missing_) (*all)[pack] = PackFate::purged;
+  list_.set_fates(std::move(all));
 }
 
 std::optional<Location> Index::find_chunk(const format::ShortId& id) const {
@@ -110,7 +153,9 @@ std::optional<Location> Index::find_chunk(const format::ShortId& id) const {
   const auto place = list_.find_chunk(id);
   if (!place) return std::nullopt;
   const IndexTable& table = *list_.tables()[place->table];
-  return locate(table, table.view().chunk(place->entry), false);
+  Location found = locate(table, table.view().chunk(place->entry), false);
+  found.is_condemned = list_.fate_of(found.pack->id) == PackFate::condemned;
+  return found;
 }
 
 std::optional<Location> Index::find_piece(const format::ShortId& id) const {
@@ -118,7 +163,9 @@ std::optional<Location> Index::find_piece(const format::ShortId& id) const {
   const auto place = list_.find_piece(id);
   if (!place) return std::nullopt;
   const IndexTable& table = *list_.tables()[place->table];
-  return locate(table, table.view().chunk(table.view().piece(place->entry).bundle), true);
+  Location found = locate(table, table.view().chunk(table.view().piece(place->entry).bundle), true);
+  found.is_condemned = list_.fate_of(found.pack->id) == PackFate::condemned;
+  return found;
 }
 
 TableList Index::list() const {

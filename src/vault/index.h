@@ -12,6 +12,7 @@
 #include "format/index_segment.h"
 #include "vault/index_filter.h"
 #include "vault/names.h"
+#include "vault/pack_fates.h"
 
 namespace holdfast::vault {
 
@@ -22,6 +23,7 @@ struct Location {
   uint32_t size_bytes = 0;        // Of the record.
   uint32_t plain_size_bytes = 0;
   bool is_bundle_of_piece = false;
+  bool is_condemned = false;      // It has no other home: good for reading, absent for whoever writes.
 };
 
 // A stored segment whose entries are in a table.
@@ -87,6 +89,13 @@ class TableList {
   TableList() = default;
   explicit TableList(std::vector<TablePtr> tables) : tables_(std::move(tables)) {}
   const std::vector<TablePtr>& tables() const { return tables_; }
+  // What is known of packs: look-ups pass over the purged, and over the condemned where there is another home.
+  void set_fates(std::shared_ptr<const PackFates> fates) { fates_ = std::move(fates); }
+  PackFate fate_of(const ObjectId& pack) const {
+    if (!fates_ || fates_->empty()) return PackFate::stored;
+    const auto fate = fates_->find(pack);
+    return fate == fates_->end() ? PackFate::stored : fate->second;
+  }
   // The chosen home: that in the newest segment of all that know the id.
   std::optional<Place> find_chunk(const format::ShortId& id) const;
   std::optional<Place> find_piece(const format::ShortId& id) const;
@@ -95,7 +104,11 @@ class TableList {
   void remove(std::span<const TablePtr> tables);
 
  private:
+  template <class Entries>
+  std::optional<Place> find_home(const Entries& entries, const format::ShortId& id) const;
+
   std::vector<TablePtr> tables_;
+  std::shared_ptr<const PackFates> fates_;
 };
 
 // All segments of a domain that are known here. Look-ups from any thread; tables come and go meanwhile.
@@ -105,6 +118,10 @@ class Index {
   // At once: look-ups see the one or the other.
   void replace(std::span<const TablePtr> old, TablePtr table);
   void clear();
+  // What the log says of packs from now on.
+  void set_fates(std::shared_ptr<const PackFates> fates);
+  // A pack that should be there is not: look-ups pass over it as over the purged.
+  void note_missing(const ObjectId& pack);
   std::optional<Location> find_chunk(const format::ShortId& id) const;
   // Finds the bundle of a piece.
   std::optional<Location> find_piece(const format::ShortId& id) const;
@@ -113,7 +130,10 @@ class Index {
 
  private:
   mutable std::shared_mutex mutex_;
+  void combine_fates();
   TableList list_;  // Guarded by mutex_.
+  std::shared_ptr<const PackFates> fates_;  // Guarded by mutex_.
+  std::vector<ObjectId> missing_;           // Guarded by mutex_.
 };
 
 }  // namespace holdfast::vault

@@ -11,6 +11,8 @@ namespace {
 
 // What lies in memory is a part of the process's budget; reading one segment takes about as much again, three times.
 constexpr uint64_t memory_bytes_max = 32 << 20;
+// Beyond that a store that lists what it does not have is taken at its word.
+constexpr int list_attempts_max = 8;
 // So little is read anew by each run sooner than written to a file.
 constexpr uint64_t unfiled_entry_count_max = 16'384;
 constexpr size_t unfiled_table_count_max = 8;
@@ -70,7 +72,20 @@ std::vector<IndexDamage> IndexLoader::damage() {
   return damage_;
 }
 
+// A collector may merge segments away between the list and the reading; what they held is in one that is listed next.
 Status IndexLoader::load_new() {
+  bool is_whole = false;
+  for (int attempt = 0; attempt < list_attempts_max && !is_whole; ++attempt) is_whole = TRY(load_listed());
+  if (is_apart_) return {};
+  uint64_t entry_count = 0;
+  for (const TablePtr& table : memory_tables_) entry_count += table->entry_count();
+  if (entry_count > unfiled_entry_count_max || memory_tables_.size() > unfiled_table_count_max) fold();
+  compact(count_to_merge());
+  return {};
+}
+
+// Whether all that was listed was there.
+Result<bool> IndexLoader::load_listed() {
   std::map<ObjectId, std::string> stored;
   TRY_DO(store_.list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
     if (const auto name = parse_object_key(object.key)) stored.emplace(name->id, object.key);
@@ -80,35 +95,30 @@ Status IndexLoader::load_new() {
     open_cache(stored);
     has_opened_cache_ = true;
   }
+  bool is_whole = true;
   for (const auto& [id, key] : stored) {
-    if (!loaded_.contains(id)) TRY_DO(load_segment(key));
+    if (!loaded_.contains(id) && !TRY(load_segment(key))) is_whole = false;
   }
-  if (is_apart_) return {};
-  uint64_t entry_count = 0;
-  for (const TablePtr& table : memory_tables_) entry_count += table->entry_count();
-  if (entry_count > unfiled_entry_count_max || memory_tables_.size() > unfiled_table_count_max) fold();
-  compact(count_to_merge());
-  return {};
+  return is_whole;
 }
 
-Status IndexLoader::load_segment(const std::string& key) {
+Result<bool> IndexLoader::load_segment(const std::string& key) {
   const ParsedKey name = *parse_object_key(key);
   TablePtr table;
   {
     auto object = store_.get(key, std::nullopt);
-    // A collector may have merged it away since it was listed; what it held is in a segment listed next time.
-    if (!object && object.error().code() == ErrorCode::not_found) return {};
+    if (!object && object.error().code() == ErrorCode::not_found) return false;
     TRY_DO(object);
     loaded_.insert(name.id);
     auto opened = open_index_table(keyring_, keys_, name, *object);
     if (!opened) {
       damage_.push_back({key, std::move(opened.error())});
-      return {};
+      return true;
     }
     table = std::move(*opened);
   }
   take(std::move(table));
-  return {};
+  return true;
 }
 
 // A segment that is gone from the store was merged or collected: what it said may be wrong by now, and what stands in

@@ -44,7 +44,9 @@ class IndexLoader {
 
  private:
   Status load_new() REQUIRES_LOCK(mutex_);
-  Status load_segment(const std::string& key) REQUIRES_LOCK(mutex_);
+  Result<bool> load_listed() REQUIRES_LOCK(mutex_);
+  // False: it is not there any more.
+  Result<bool> load_segment(const std::string& key) REQUIRES_LOCK(mutex_);
   void open_cache(const std::map<ObjectId, std::string>& stored) REQUIRES_LOCK(mutex_);
   void use_file_table(TablePtr table) REQUIRES_LOCK(mutex_);
   void take(TablePtr table) REQUIRES_LOCK(mutex_);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/byte_io.h"
 #include "crypto/hash.h"
 #include "vault/settle.h"
@@ -34,8 +36,16 @@ bool role_allows(Role role, format::LogKind kind) {
     case format::LogKind::end: return true;
     case format::LogKind::commit: return role != Role::collector;
     case format::LogKind::forget:
-    case format::LogKind::fence: return role != Role::agent;
-    case format::LogKind::annotate: return role == Role::owner;
+    case format::LogKind::fence:
+    case format::LogKind::condemn:
+    case format::LogKind::spare:
+    case format::LogKind::purge:
+    case format::LogKind::clear:
+    case format::LogKind::undelete:
+    case format::LogKind::checkpoint: return role != Role::agent;
+    case format::LogKind::annotate:
+    case format::LogKind::hold:
+    case format::LogKind::lock: return role == Role::owner;
   }
   return false;
 }
@@ -43,13 +53,14 @@ bool role_allows(Role role, format::LogKind kind) {
 }  // namespace
 
 DomainLog::DomainLog(store::ObjectStore& store, const Keyring& keyring, DomainId domain, LogHead known)
-    : store_(store), keyring_(keyring), domain_(domain), known_(known) {}
+    : store_(store), keyring_(keyring), domain_(domain), known_(known), state_(domain) {}
 
 void DomainLog::alarm(uint64_t number, std::string_view what) {
   alarms_.push_back(fmt::format("log record {} of domain {}: {}", number, domain_, what));
 }
 
 Status DomainLog::refresh() {
+  if (head_.number == 0 && uses_checkpoints_) TRY_DO(begin_at_checkpoint());
   std::vector<uint64_t> numbers;
   const std::string after = head_.number == 0 ? std::string() : log_key(domain_, head_.number);
   TRY_DO(store_.list(log_prefix(domain_), after, [&](const store::ObjectInfo& object) -> Status {
@@ -58,20 +69,43 @@ Status DomainLog::refresh() {
     if (number && object.key == log_key(domain_, *number)) numbers.push_back(*number);
     return {};
   }));
+  std::sort(numbers.begin(), numbers.end());
   for (const uint64_t number : numbers) {
-    if (number != head_.number + 1) {
-      return Error(ErrorCode::corrupt,
-                   fmt::format("log of domain {}: record {} is missing", domain_, head_.number + 1))
-          .with_hint("Somebody or something removed history from this vault; run 'holdfast verify'.");
-    }
+    if (number <= head_.number) continue;
+    if (number != head_.number + 1) TRY_DO(accept_gap(number));
     TRY_DO(read_record(number));
   }
-  if (head_.number < known_.number) {
-    return Error(ErrorCode::corrupt, fmt::format("log of domain {}: ends at record {}, but {} were seen before",
-                                                 domain_, head_.number, known_.number))
-        .with_hint("The vault was rolled back to an older state, or its newest records were removed.");
+  return check_known();
+}
+
+Status DomainLog::accept_gap(uint64_t number) {
+  if (!accepts_history_) {
+    return Error(ErrorCode::corrupt,
+                 fmt::format("log of domain {}: record {} is missing", domain_, head_.number + 1))
+        .with_hint("Somebody or something removed history from this vault; run 'holdfast verify'. To restore from "
+                   "what is left, give --accept-history.");
   }
+  is_damaged_ = true;
+  alarm(head_.number + 1, fmt::format("missing, as are all up to {}; what they said is lost", number - 1));
+  head_ = {number - 1, {}};
+  head_is_unreadable_ = true;
   return {};
+}
+
+Status DomainLog::check_known() {
+  if (head_.number >= known_.number) return {};
+  if (accepts_history_) {
+    is_damaged_ = true;
+    if (!told_short_) {
+      alarm(head_.number + 1, fmt::format("missing, though {} records were seen before", known_.number));
+    }
+    told_short_ = true;
+    return {};
+  }
+  return Error(ErrorCode::corrupt, fmt::format("log of domain {}: ends at record {}, but {} were seen before", domain_,
+                                               head_.number, known_.number))
+      .with_hint("The vault was rolled back to an older state, or its newest records were removed. To restore from "
+                 "what is left, give --accept-history.");
 }
 
 Result<Bytes> DomainLog::open_body(const format::LogEnvelope& envelope) const {
@@ -91,50 +125,88 @@ bool DomainLog::admits(const format::LogEnvelope& envelope) const {
 Status DomainLog::read_record(uint64_t number) {
   const Bytes object = TRY(store_.get(log_key(domain_, number), std::nullopt));
   const ObjectId hash = ObjectId::from(crypto::hash(object));
-  if (number == known_.number && hash != known_.hash) {
-    return Error(ErrorCode::corrupt,
-                 fmt::format("log of domain {}: record {} is not the one seen before", domain_, number))
-        .with_hint("The vault was forked or rolled back and rewritten.");
+  const size_t alarms_before = alarms_.size();
+  auto judged = judge(number, object);
+  if (judged && number == known_.number && hash != known_.hash) {
+    if (judged->is_unreadable) {
+      is_damaged_ = true;
+      alarm(number, "was another when it was seen before; what it said is lost");
+    } else if (accepts_history_) {
+      is_damaged_ = true;
+      alarm(number, "is not the one seen before");
+    } else {
+      judged = Error(ErrorCode::corrupt, fmt::format("log of domain {}: record {} is not the one seen before", domain_,
+                                                     number))
+                   .with_hint("The vault was forked or rolled back and rewritten. To restore from what there is now, "
+                              "give --accept-history.");
+    }
   }
-  const auto accepted = TRY(judge(number, object));
+  if (!judged) {
+    alarms_.resize(alarms_before);  // They come again with the next refresh().
+    return std::move(judged.error());
+  }
   // Only now: a record that stops us must stop the next refresh() as well.
   head_ = {number, hash};
-  if (accepted) apply(accepted->envelope, hash, accepted->body);
+  head_is_unreadable_ = judged->is_unreadable;
+  if (number % log_sample_step == 0) samples_.push_back(hash);
+  if (!judged->accepted) return {};
+  judged->accepted->entry.hash = hash;
+  if (const auto ignored = state_.apply(judged->accepted->entry, judged->accepted->body)) alarm(number, *ignored);
+  if (judged->accepted->entry.kind == format::LogKind::checkpoint) checkpoint_number_ = number;
   return {};
 }
 
+// The link of a good record tells rubbish, which was there before it, from a record that was damaged since.
+Status DomainLog::check_link(const format::LogEnvelope& envelope) {
+  if (envelope.previous == head_.hash) return {};
+  if (head_is_unreadable_ || accepts_history_) {
+    is_damaged_ = true;
+    if (head_is_unreadable_) alarm(head_.number, "was damaged after it was written; what it said is lost");
+    if (!head_is_unreadable_) alarm(envelope.number, "does not follow the record before it");
+    return {};
+  }
+  return Error(ErrorCode::corrupt, fmt::format("log record {} of domain {}: does not follow the record before it",
+                                               envelope.number, domain_))
+      .with_hint("The vault's history was rewritten. To restore from what there is now, give --accept-history.");
+}
+
 // Whoever may create objects can put rubbish at the log's end: it is passed over, or one write would cost all access to
-// the domain's history. A record that was damaged later betrays itself by the link of the next one.
-Result<std::optional<DomainLog::Accepted>> DomainLog::judge(uint64_t number, ByteView object) {
-  const auto broken = [&](std::string_view what) {
-    return Error(ErrorCode::corrupt, fmt::format("log record {} of domain {}: {}", number, domain_, what));
-  };
-  const auto ignored = [&](std::string_view what) {
+// the domain's history.
+Result<DomainLog::Judged> DomainLog::judge(uint64_t number, ByteView object) {
+  const auto ignored = [&](std::string_view what, bool is_unreadable) {
     alarm(number, fmt::format("{}; ignored", what));
-    return std::nullopt;
+    return Judged{.accepted = {}, .is_unreadable = is_unreadable};
   };
   if (object.size() < crypto::signature_size_bytes || object.size() > format::log_record_size_bytes_max) {
-    return ignored("impossible size");
+    return ignored("impossible size", true);
   }
   const ByteView signed_bytes = object.first(object.size() - crypto::signature_size_bytes);
   auto decoded = format::decode_log_envelope(signed_bytes);
-  if (!decoded) return ignored(decoded.error().message());
+  if (!decoded) return ignored(decoded.error().message(), true);
   format::LogEnvelope& envelope = *decoded;
   const Author* author = keyring_.author(AuthorId{envelope.author});
   const ByteView signature = object.last(crypto::signature_size_bytes);
   if (author == nullptr || !crypto::verify(author->public_key, signature_context, signed_bytes, signature)) {
-    return ignored("not signed by an author of this vault");
+    return ignored("not signed by an author of this vault", true);
   }
   if (envelope.vault != keyring_.vault_id() || envelope.domain != domain_ || envelope.number != number) {
-    return ignored("belongs elsewhere");
+    return ignored("belongs elsewhere", true);
   }
-  if (!admits(envelope)) return ignored("beyond its author's role");
-  if (envelope.previous != head_.hash) return broken("does not follow the record before it");
+  if (!admits(envelope)) return ignored("beyond its author's role", false);
+  TRY_DO(check_link(envelope));
   auto body = open_body(envelope);
-  if (body) return Accepted{std::move(envelope), *std::move(body)};
-  // An agent can only hurt its own point by that. From others it would be a hole in history that we cannot judge.
-  if (author->role == Role::agent) return ignored(body.error().message());
-  return broken(body.error().message());
+  if (body) {
+    const LogEntry entry{.kind = envelope.kind,
+                         .number = number,
+                         .hash = {},
+                         .author = AuthorId{envelope.author},
+                         .role = author->role,
+                         .time = envelope.time};
+    return Judged{.accepted = Accepted{entry, *std::move(body)}, .is_unreadable = false};
+  }
+  // An agent can only hurt its own point by that. From others it is a hole in history that we cannot judge.
+  if (author->role != Role::agent) is_damaged_ = true;
+  return ignored(body.error().message(), false);
 }
 
 // Whether record `number` holds just these bytes.
@@ -144,73 +216,6 @@ bool DomainLog::stands(uint64_t number, std::span<const ByteView> parts) {
   Bytes ours;
   for (const ByteView part : parts) ours.insert(ours.end(), part.begin(), part.end());
   return *object == ours;
-}
-
-void DomainLog::apply_session(const format::LogEnvelope& envelope, ByteView body) {
-  auto session = format::decode_session_body(body);
-  if (!session) return alarm(envelope.number, session.error().message());
-  const format::SessionId id = session->session;
-  // Or a writer could take over another's session, or raise one from the dead.
-  if (!begun_.insert(id).second || fenced_.contains(id)) {
-    return alarm(envelope.number, "begins a session anew; ignored");
-  }
-  sessions_[id] = {.body = std::move(*session), .author = AuthorId{envelope.author}, .begun = envelope.time,
-                   .number = envelope.number};
-}
-
-void DomainLog::apply_commit(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body) {
-  auto point = format::decode_recovery_point(body);
-  if (!point) return alarm(envelope.number, point.error().message());
-  const auto session = sessions_.find(point->session);
-  if (session == sessions_.end() || fenced_.contains(point->session)) {
-    return alarm(envelope.number, "commits a session that is not alive; ignored");
-  }
-  if (session->second.author != AuthorId{envelope.author}) {
-    return alarm(envelope.number, "commits another author's session; ignored");
-  }
-  sessions_.erase(session);  // It is over: nothing of it can be fenced any more.
-  points_[hash] = {.id = hash, .domain = domain_, .number = envelope.number, .author = AuthorId{envelope.author},
-                   .logged = envelope.time, .point = std::move(*point)};
-}
-
-void DomainLog::apply(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body) {
-  const auto bad = [&](const Error& error) { alarm(envelope.number, error.message()); };
-  switch (envelope.kind) {
-    case format::LogKind::session: return apply_session(envelope, body);
-    case format::LogKind::commit: return apply_commit(envelope, hash, body);
-    case format::LogKind::end: {
-      const auto end = format::decode_end_body(body);
-      if (!end) return bad(end.error());
-      const auto session = sessions_.find(end->session);
-      if (session != sessions_.end() && session->second.author == AuthorId{envelope.author}) sessions_.erase(session);
-      return;
-    }
-    case format::LogKind::forget: {
-      const auto forget = format::decode_forget_body(body);
-      if (!forget) return bad(forget.error());
-      for (const ObjectId& point : forget->points) {
-        points_.erase(point);
-        forgotten_.insert(point);
-      }
-      return;
-    }
-    case format::LogKind::fence: {
-      const auto fence = format::decode_fence_body(body);
-      if (!fence) return bad(fence.error());
-      for (const format::SessionId& session : fence->sessions) {
-        fenced_.insert(session);
-        sessions_.erase(session);
-      }
-      return;
-    }
-    case format::LogKind::annotate: {
-      auto annotate = format::decode_annotate_body(body);
-      if (!annotate) return bad(annotate.error());
-      const auto point = points_.find(annotate->point);
-      if (point != points_.end()) point->second.point.tags = std::move(annotate->tags);
-      return;
-    }
-  }
 }
 
 Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng, Clock& clock,
@@ -244,6 +249,75 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
     return head_.hash;
   }
   return Error(ErrorCode::busy, "log of domain " + std::to_string(domain_) + ": too many writers at once");
+}
+
+// Records are numbered from 1 without gaps, so the newest state object says where to begin. Whatever is wrong with one
+// leads to the one before it, and in the end to the first record.
+Status DomainLog::begin_at_checkpoint() {
+  std::vector<uint64_t> numbers;
+  TRY_DO(store_.list(checkpoint_prefix(domain_), "", [&](const store::ObjectInfo& object) -> Status {
+    const auto number = parse_numbered_key(object.key);
+    if (number && object.key == checkpoint_key(domain_, *number)) numbers.push_back(*number);
+    return {};
+  }));
+  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+    const auto object = store_.get(checkpoint_key(domain_, *number), std::nullopt);
+    if (!object) continue;
+    const auto plain = open_checkpoint(keyring_, domain_, *number, *object);
+    if (!plain) continue;
+    auto checkpoint = decode_checkpoint(domain_, *plain);
+    if (!checkpoint || checkpoint->head.number != *number || !leads_to(*checkpoint)) continue;
+    head_ = checkpoint->head;
+    samples_ = std::move(checkpoint->samples);
+    state_ = std::move(checkpoint->state);
+    checkpoint_number_ = *number;
+    return {};
+  }
+  return {};
+}
+
+// Whether the record that we remember belongs to the history that the checkpoint sums up, and that history ends in the
+// record that is there.
+bool DomainLog::leads_to(const Checkpoint& checkpoint) {
+  const auto hash_of = [&](uint64_t number) -> std::optional<ObjectId> {
+    const auto object = store_.get(log_key(domain_, number), std::nullopt);
+    if (!object) return {};
+    return ObjectId::from(crypto::hash(*object));
+  };
+  if (hash_of(checkpoint.head.number) != checkpoint.head.hash) return false;
+  if (known_.number == 0 || known_.number > checkpoint.head.number) return true;
+  // From the record we remember, link by link, to the next whose hash is known.
+  ObjectId hash = known_.hash;
+  if (hash_of(known_.number) != hash) return false;
+  for (uint64_t number = known_.number;; ++number) {
+    if (number == checkpoint.head.number) return hash == checkpoint.head.hash;
+    if (number % log_sample_step == 0) {
+      const uint64_t place = number / log_sample_step - 1;
+      return place < checkpoint.samples.size() && checkpoint.samples[place] == hash;
+    }
+    const auto next = store_.get(log_key(domain_, number + 1), std::nullopt);
+    if (!next || next->size() < crypto::signature_size_bytes) return false;
+    const ByteView signed_bytes = ByteView(*next).first(next->size() - crypto::signature_size_bytes);
+    const auto envelope = format::decode_log_envelope(signed_bytes);
+    if (!envelope || envelope->previous != hash) return false;
+    hash = ObjectId::from(crypto::hash(*next));
+  }
+}
+
+Status DomainLog::write_checkpoint(uint64_t records_min, Rng& rng, Clock& clock) {
+  TRY_DO(refresh());
+  if (is_damaged_ || head_.number < checkpoint_number_ + records_min || head_.number == 0) return {};
+  const LogHead head = head_;
+  const Bytes plain = encode_checkpoint(head, samples_, state_);
+  const Bytes object = TRY(seal_checkpoint(keyring_, domain_, head.number, plain, rng));
+  const std::array<ByteView, 1> parts{ByteView(object)};
+  const Status created = store_.create(checkpoint_key(domain_, head.number), parts);
+  if (!created && created.error().code() != ErrorCode::conflict) return created.error();
+  checkpoint_number_ = head.number;
+  if (!created) return {};  // Another collector was first.
+  const format::CheckpointBody body{.state = ObjectId::from(crypto::hash(object))};
+  (void)TRY(append(format::LogKind::checkpoint, format::encode(body), rng, clock, [] { return Status(); }));
+  return {};
 }
 
 }  // namespace holdfast::vault

@@ -4,47 +4,30 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "base/seams.h"
 #include "format/log_record.h"
-#include "format/recovery_point.h"
 #include "store/object_store.h"
 #include "vault/keyring.h"
+#include "vault/log_checkpoint.h"
+#include "vault/log_state.h"
 
 namespace holdfast::vault {
-
-// The newest record of a domain's log that this client has seen; kept between runs.
-struct LogHead {
-  uint64_t number = 0;  // 0: none seen.
-  ObjectId hash;
-};
-
-// A recovery point as the log has it now.
-struct PointInfo {
-  ObjectId id;                 // Hash of its commit record.
-  DomainId domain = 0;
-  uint64_t number = 0;         // Of its commit record.
-  AuthorId author;
-  UnixTimeNs logged = 0;
-  format::RecoveryPoint point; // Tags as annotated last.
-};
-
-struct LiveSession {
-  format::SessionBody body;
-  AuthorId author;
-  UnixTimeNs begun = 0;
-  uint64_t number = 0;
-};
 
 // One domain's log: read in order, written at its end. Record n+1 is created exclusively and names the hash of record
 // n, so a committer has read all that came before. Thread-compatible.
 class DomainLog {
  public:
   DomainLog(store::ObjectStore& store, const Keyring& keyring, DomainId domain, LogHead known);
+
+  // Before the first refresh(). What is missing or other than it was seen to be becomes an alarm instead of an error:
+  // for reading what is left, never for removing anything.
+  void accept_history() { accepts_history_ = true; }
+  // Before the first refresh(). Reads every record from the first, as if no checkpoint existed.
+  void read_everything() { uses_checkpoints_ = false; }
 
   // Reads what is new. `corrupt` for a gap, a broken chain, or a history that is shorter than, or other than, the one
   // `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
@@ -53,29 +36,41 @@ class DomainLog {
 
   const LogHead& head() const { return head_; }
   const std::vector<std::string>& alarms() const { return alarms_; }
-  const std::map<ObjectId, PointInfo>& points() const { return points_; }
-  const std::map<format::SessionId, LiveSession>& sessions() const { return sessions_; }
-  bool is_fenced(const format::SessionId& session) const { return fenced_.contains(session); }
-  bool was_forgotten(const ObjectId& point) const { return forgotten_.contains(point); }
+  // Records were damaged or are missing: what they said is not known, so nothing may be removed.
+  bool is_damaged() const { return is_damaged_; }
+  const LogState& state() const { return state_; }
+  const std::map<ObjectId, PointInfo>& points() const { return state_.points(); }
+  const std::map<format::SessionId, LiveSession>& sessions() const { return state_.sessions(); }
+  bool is_fenced(const format::SessionId& session) const { return state_.is_fenced(session); }
+  bool was_forgotten(const ObjectId& point) const { return state_.was_forgotten(point); }
 
   // Appends a record after refreshing; `admit` is asked each time the log was read to its end and may refuse. Retries
   // while others append. Yields the record's hash.
   Result<ObjectId> append(format::LogKind kind, ByteView body, Rng& rng, Clock& clock,
                           const std::function<Status()>& admit);
 
+  // Stores what the log amounts to up to its head, for readers to come, if so many records followed the last such
+  // object. Nothing if the log is damaged.
+  Status write_checkpoint(uint64_t records_min, Rng& rng, Clock& clock);
+
  private:
   struct Accepted {
-    format::LogEnvelope envelope;
+    LogEntry entry;
     Bytes body;
   };
+  struct Judged {
+    std::optional<Accepted> accepted;  // Nothing: to be ignored.
+    bool is_unreadable = false;        // Rubbish, or a record that was damaged later: what follows tells.
+  };
   Status read_record(uint64_t number);
-  // Nothing if the record is to be ignored.
-  Result<std::optional<Accepted>> judge(uint64_t number, ByteView object);
+  Result<Judged> judge(uint64_t number, ByteView object);
+  Status check_link(const format::LogEnvelope& envelope);
+  Status begin_at_checkpoint();
+  bool leads_to(const Checkpoint& checkpoint);
+  Status accept_gap(uint64_t number);
+  Status check_known();
   bool stands(uint64_t number, std::span<const ByteView> parts);
   Result<Bytes> open_body(const format::LogEnvelope& envelope) const;
-  void apply(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body);
-  void apply_session(const format::LogEnvelope& envelope, ByteView body);
-  void apply_commit(const format::LogEnvelope& envelope, const ObjectId& hash, ByteView body);
   bool admits(const format::LogEnvelope& envelope) const;
   void alarm(uint64_t number, std::string_view what);
 
@@ -83,13 +78,13 @@ class DomainLog {
   const Keyring& keyring_;
   const DomainId domain_;
   const LogHead known_;
+  bool accepts_history_ = false, uses_checkpoints_ = true;
   LogHead head_;
+  bool head_is_unreadable_ = false, is_damaged_ = false, told_short_ = false;
+  uint64_t checkpoint_number_ = 0;       // The newest that was seen or written.
+  std::vector<ObjectId> samples_;        // Hashes of every so-manieth record (log_checkpoint.h).
   std::vector<std::string> alarms_;
-  std::map<ObjectId, PointInfo> points_;
-  std::set<ObjectId> forgotten_;
-  std::map<format::SessionId, LiveSession> sessions_;
-  std::set<format::SessionId> begun_;  // All that ever began: an id serves once.
-  std::set<format::SessionId> fenced_;
+  LogState state_;
 };
 
 }  // namespace holdfast::vault

@@ -131,23 +131,50 @@ TEST_F(LogTest, a_missing_record_is_an_error_each_time_it_is_met) {
   EXPECT_EQ(begin(reader, 9).error().code(), ErrorCode::corrupt);
 }
 
-TEST_F(LogTest, any_flipped_byte_in_an_older_record_is_an_error_that_stays) {
+TEST_F(LogTest, any_flipped_byte_in_an_older_record_is_damage_that_leaves_the_other_records_readable) {
   DomainLog writer = log();
-  for (uint8_t session = 1; session <= 3; ++session) ASSERT_TRUE(begin(writer, session));
-  const size_t size = store_.get(log_key(own_domain, 2), std::nullopt)->size();
+  ASSERT_TRUE(begin(writer, 1));
+  const ObjectId first = *commit(writer, 1);
+  ASSERT_TRUE(begin(writer, 2));
+  ASSERT_TRUE(begin(writer, 3));
+  const ObjectId second = *commit(writer, 3);
+  const size_t size = store_.get(log_key(own_domain, 3), std::nullopt)->size();
   for (size_t at = 0; at < size; ++at) {
-    flip(2, at);
+    flip(3, at);
     DomainLog reader = log();
     for (int turn = 0; turn < 2; ++turn) {
-      const Status refreshed = reader.refresh();
-      ASSERT_FALSE(refreshed) << "byte " << at;
-      ASSERT_EQ(refreshed.error().code(), ErrorCode::corrupt);
+      ASSERT_TRUE(reader.refresh()) << "byte " << at;
+      ASSERT_TRUE(reader.is_damaged()) << "byte " << at;
+      ASSERT_EQ(reader.alarms().size(), 2u) << "byte " << at;
+      ASSERT_TRUE(reader.points().contains(first) && reader.points().contains(second)) << "byte " << at;
     }
-    flip(2, at);
+    flip(3, at);
   }
 }
 
-TEST_F(LogTest, any_flipped_byte_in_the_newest_record_alarms_and_whoever_knew_it_refuses) {
+TEST_F(LogTest, history_that_is_missing_or_shorter_is_read_by_whoever_accepts_that_and_is_damage_for_ever) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const ObjectId first = *commit(writer, 1);
+  ASSERT_TRUE(begin(writer, 2));
+  ASSERT_TRUE(begin(writer, 3));
+  const ObjectId second = *commit(writer, 3);
+  ASSERT_TRUE(begin(writer, 4));
+  ASSERT_TRUE(store_.remove(log_key(own_domain, 3)));
+  ASSERT_TRUE(store_.remove(log_key(own_domain, 6)));
+  EXPECT_EQ(log().refresh().error().code(), ErrorCode::corrupt);
+  DomainLog reader = log(owner_.keyring, writer.head());
+  reader.accept_history();
+  for (int turn = 0; turn < 2; ++turn) {
+    ASSERT_TRUE(reader.refresh());
+    EXPECT_TRUE(reader.is_damaged());
+    EXPECT_FALSE(reader.alarms().empty());
+    EXPECT_EQ(reader.points().size(), 2u);
+  }
+  EXPECT_TRUE(reader.points().contains(first) && reader.points().contains(second));
+}
+
+TEST_F(LogTest, any_flipped_byte_in_the_newest_record_alarms_and_whoever_knew_it_knows_of_the_damage) {
   DomainLog writer = log();
   ASSERT_TRUE(begin(writer, 1));
   ASSERT_TRUE(commit(writer, 1));
@@ -159,7 +186,9 @@ TEST_F(LogTest, any_flipped_byte_in_the_newest_record_alarms_and_whoever_knew_it
     ASSERT_TRUE(!refreshed || !fresh.alarms().empty()) << "byte " << at;
     ASSERT_TRUE(fresh.points().empty());
     DomainLog knowing = log(owner_.keyring, writer.head());
-    for (int turn = 0; turn < 2; ++turn) ASSERT_EQ(knowing.refresh().error().code(), ErrorCode::corrupt);
+    ASSERT_TRUE(knowing.refresh()) << "byte " << at;
+    ASSERT_TRUE(knowing.is_damaged()) << "byte " << at;
+    ASSERT_FALSE(knowing.alarms().empty());
     flip(2, at);
   }
 }
@@ -244,6 +273,12 @@ TEST_F(LogTest, nobody_speaks_beyond_his_role) {
   forge(writer_keys, {.kind = format::LogKind::commit, .body = format::encode(hijacked), .change = {}});
   forge(writer_keys, {.kind = format::LogKind::end, .body = format::encode(format::EndBody{session_id(2)}), .change = {}});
   forge(collector, {.kind = format::LogKind::commit, .body = format::encode(hijacked), .change = {}});
+  for (const auto kind : {format::LogKind::condemn, format::LogKind::spare, format::LogKind::purge,
+                          format::LogKind::clear, format::LogKind::undelete, format::LogKind::hold,
+                          format::LogKind::lock, format::LogKind::checkpoint}) {
+    forge(writer_keys, {.kind = kind, .body = {}, .change = {}});
+  }
+  forge(collector, {.kind = format::LogKind::lock, .body = format::encode(format::LockBody{}), .change = {}});
   forge(collector, {.kind = format::LogKind::annotate,
                     .body = format::encode(format::AnnotateBody{point, {"evil"}}), .change = {}});
   DomainLog reader = log();
@@ -252,7 +287,7 @@ TEST_F(LogTest, nobody_speaks_beyond_his_role) {
   EXPECT_TRUE(reader.points().at(point).point.tags.empty());
   EXPECT_TRUE(reader.sessions().contains(session_id(2)));
   EXPECT_FALSE(reader.is_fenced(session_id(2)));
-  EXPECT_EQ(reader.alarms().size(), 6u);  // Ending another's session is merely without effect.
+  EXPECT_EQ(reader.alarms().size(), 15u);  // Ending another's session is merely without effect.
   // The session that they went for still commits.
   EXPECT_TRUE(commit(writer, 2));
   EXPECT_EQ(writer.points().size(), 2u);
@@ -326,6 +361,82 @@ TEST_F(LogTest, an_answer_lost_after_writing_is_no_second_record) {
   EXPECT_EQ(writer.head().number, 2u);
   EXPECT_TRUE(writer.points().contains(*point));
   EXPECT_TRUE(writer.alarms().empty());
+}
+
+TEST_F(LogTest, a_checkpoint_spares_reading_and_gives_the_same_state) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 100; ++session) {
+    ASSERT_TRUE(begin(writer, session));
+    ASSERT_TRUE(commit(writer, session));
+  }
+  const LogHead middle = writer.head();
+  for (uint8_t session = 101; session <= 200; ++session) {
+    ASSERT_TRUE(begin(writer, session));
+    if (session % 2 != 0) continue;
+    ASSERT_TRUE(commit(writer, session));
+  }
+  const ObjectId forgotten = writer.points().begin()->first;
+  ASSERT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{{forgotten}})));
+  ASSERT_TRUE(writer.write_checkpoint(100, rng_, clock_));
+  const uint64_t covered = writer.head().number - 1;  // Its own record comes after it.
+  ASSERT_TRUE(writer.write_checkpoint(100, rng_, clock_));
+  EXPECT_EQ(writer.head().number, covered + 1);       // Nothing new: no second one.
+  ASSERT_TRUE(begin(writer, 201));
+
+  store::FaultStore counting(store_.share(), {});
+  DomainLog reader(counting, owner_.keyring, own_domain, {});
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_LT(counting.call_count(store::Operation::get), 6u);
+  EXPECT_EQ(reader.head(), writer.head());
+  EXPECT_TRUE(reader.alarms().empty());
+  EXPECT_EQ(encode(reader.state()), encode(writer.state()));
+  DomainLog thorough = log();
+  thorough.read_everything();
+  ASSERT_TRUE(thorough.refresh());
+  EXPECT_EQ(encode(thorough.state()), encode(writer.state()));
+
+  // Whoever remembers a record that the checkpoint covers finds that it belongs to that history, in bounded time.
+  DomainLog knowing(counting, owner_.keyring, own_domain, middle);
+  ASSERT_TRUE(knowing.refresh());
+  EXPECT_EQ(knowing.head(), writer.head());
+  LogHead other = middle;
+  other.hash.value[0] ^= std::byte{1};
+  DomainLog forked = log(owner_.keyring, other);
+  EXPECT_EQ(forked.refresh().error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(LogTest, a_damaged_or_foreign_checkpoint_is_as_none) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 10; ++session) {
+    ASSERT_TRUE(begin(writer, session));
+    ASSERT_TRUE(commit(writer, session));
+  }
+  ASSERT_TRUE(writer.write_checkpoint(1, rng_, clock_));
+  const std::string key = checkpoint_key(own_domain, 20);
+  const Bytes good = *store_.get(key, std::nullopt);
+  for (size_t at = 0; at < good.size(); at += 7) {
+    Bytes bad = good;
+    bad[at] ^= std::byte{1};
+    ASSERT_TRUE(store_.overwrite_for_test(key, bad));
+    DomainLog reader = log();
+    ASSERT_TRUE(reader.refresh()) << "byte " << at;
+    ASSERT_EQ(encode(reader.state()), encode(writer.state())) << "byte " << at;
+  }
+  ASSERT_TRUE(store_.overwrite_for_test(key, good));
+  // Nor does an agent's count, nor one under another number.
+  const Keyring thief = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  const LogState nothing(own_domain);
+  DomainLog current = log();
+  ASSERT_TRUE(current.refresh());
+  const Bytes plain = encode_checkpoint(current.head(), {}, nothing);
+  const Bytes object = *seal_checkpoint(thief, own_domain, current.head().number, plain, rng_);
+  const std::array<ByteView, 1> parts{ByteView(object)}, copied{ByteView(good)};
+  ASSERT_TRUE(store_.create(checkpoint_key(own_domain, current.head().number), parts));
+  ASSERT_TRUE(store_.create(checkpoint_key(own_domain, 99), copied));
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.points().size(), 10u);
 }
 
 TEST_F(LogTest, racing_writers_end_up_in_one_order) {

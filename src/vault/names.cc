@@ -38,6 +38,10 @@ std::string log_prefix(DomainId domain) { return fmt::format("log/{:08x}/", doma
 std::string log_key(DomainId domain, uint64_t number) {
   return fmt::format("{}{:016x}", log_prefix(domain), number);
 }
+std::string checkpoint_prefix(DomainId domain) { return fmt::format("state/{:08x}/", domain); }
+std::string checkpoint_key(DomainId domain, uint64_t number) {
+  return fmt::format("{}{:016x}", checkpoint_prefix(domain), number);
+}
 std::string key_list_prefix() { return "keys/"; }
 std::string key_list_key(uint64_t number) { return fmt::format("keys/{:016x}", number); }
 

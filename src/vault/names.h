@@ -41,6 +41,8 @@ std::string segment_key(DomainId domain, const AuthorId& author, const ObjectId&
 std::string segment_prefix(DomainId domain);
 std::string log_key(DomainId domain, uint64_t number);
 std::string log_prefix(DomainId domain);
+std::string checkpoint_key(DomainId domain, uint64_t number);
+std::string checkpoint_prefix(DomainId domain);
 std::string key_list_key(uint64_t number);
 std::string key_list_prefix();
 

@@ -21,8 +21,11 @@ bool PackSurvey::holds(const ObjectId& pack, uint64_t size_bytes) const {
 
 std::set<ObjectId> PackSurvey::lost(const Index& index) const {
   std::set<ObjectId> ids;
-  for (const auto& table : index.tables()) {
+  const TableList list = index.list();
+  for (const auto& table : list.tables()) {
     for (const format::PackInfo& pack : table->view().packs()) {
+      // The condemned may be purged at any moment, and nobody leans on them.
+      if (list.fate_of(pack.id) != PackFate::stored) continue;
       if (!holds(pack.id, pack.size_bytes)) ids.insert(pack.id);
     }
   }

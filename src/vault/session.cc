@@ -73,7 +73,9 @@ Status Session::open_secrets() {
 Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& domain, SessionOptions options) {
   std::unique_ptr<Session> session(new Session(vault, domain, std::move(options)));
   if (vault.store().capabilities().locks) {
-    session->lock_ = TRY(vault.store().try_lock(store::LockMode::shared).during("begin session"));
+    // A sign of life to collectors on this machine, no more: without it they may end this session sooner.
+    auto lock = vault.store().try_lock(store::LockMode::shared);
+    if (lock) session->lock_ = std::move(*lock);
   }
   TRY_DO(session->open_secrets());
   format::SessionBody body;
@@ -84,6 +86,7 @@ Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& dom
                                 [] { return Status(); })
                 .during("begin session"));
   session->segment_order_ = domain.log().head().number;
+  domain.take_fates();
   TRY_DO(session->survey_packs().during("begin session"));
   for (size_t count = 0; count < writer_count; ++count) {
     session->writers_.emplace_back([raw = session.get()] { raw->writer_loop(); });
@@ -223,7 +226,8 @@ Status Session::check_presence() {
 }
 
 bool Session::may_rely_on(const Location& home, uint64_t size_bytes) const {
-  if (!lost_packs_.empty() && lost_packs_.contains(home.pack->id)) return false;
+  // What is condemned is stored again: it may be purged while this session still works.
+  if (home.is_condemned || (!lost_packs_.empty() && lost_packs_.contains(home.pack->id))) return false;
   return !store_again_ || !store_again_(home, size_bytes);
 }
 
@@ -333,6 +337,18 @@ Status Session::flush() {
   return write_segment_if(1);
 }
 
+// Whoever waited for this session, or fenced it, has purged nothing that it leans on. Where a record of that was lost
+// to damage, this is what is left of the promise.
+Status Session::check_purged() {
+  const MutexLock lock(reuse_mutex_);
+  for (const auto& [id, pack] : reused_packs_) {
+    if (!domain_.log().state().purged().contains(id)) continue;
+    return Error(ErrorCode::busy, "pack " + to_hex(id) + ", which this backup relies on, was removed meanwhile")
+        .with_hint("Run the backup again.");
+  }
+  return {};
+}
+
 Status Session::admit() {
   if (domain_.log().is_fenced(id_)) {
     return Error(ErrorCode::busy, "this session was ended from elsewhere, by a collection")
@@ -344,13 +360,18 @@ Status Session::admit() {
           .with_hint("Run the backup again.");
     }
   }
-  return {};
+  return check_purged();
 }
 
 Result<PointInfo> Session::commit(format::RecoveryPoint point) {
   CHECK(!ended_);
   TRY_DO(flush());
-  TRY_DO(check_presence());
+  if (Status there = check_presence(); !there) {
+    // What a collection that fenced us removed is no damage.
+    TRY_DO(domain_.log().refresh());
+    TRY_DO(admit());
+    return std::move(there.error());
+  }
   TRY_DO(settle_index(vault_, domain_, id_));
   if (!point.parent.is_none()) built_upon_.insert(point.parent);
   point.session = id_;

@@ -38,7 +38,7 @@ class PackStream;
 // What was flushed before a kill is found again by the next session through its index segments.
 class Session {
  public:
-  // Writes the session record. The vault outlives the session. `busy` while a collection has the store to itself.
+  // Writes the session record. The vault outlives the session.
   static Result<std::unique_ptr<Session>> begin(Vault& vault, Vault::Domain& domain, SessionOptions options);
   // Abandons what was not flushed.
   ~Session();
@@ -124,6 +124,7 @@ class Session {
   void note_reuse(const format::PackInfo& pack) EXCLUDES(reuse_mutex_);
   Status survey_packs();
   Status check_presence() EXCLUDES(reuse_mutex_);
+  Status check_purged() EXCLUDES(reuse_mutex_);
   Status write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack);
   void writer_loop();
   Status write_segment_if(size_t entry_count_min) EXCLUDES(segment_mutex_);
@@ -133,7 +134,7 @@ class Session {
   Vault& vault_;
   Vault::Domain& domain_;
   const SessionOptions options_;
-  std::unique_ptr<store::StoreLock> lock_;  // Where the store has locks: keeps collectors out.
+  std::unique_ptr<store::StoreLock> lock_;  // Where the store has locks: tells collectors that we live.
   format::SessionId id_{};
   uint64_t segment_order_ = 0;  // Number of our session record, or of one a little later.
   bool ended_ = false;

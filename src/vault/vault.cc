@@ -75,8 +75,25 @@ Result<Vault::Domain*> Vault::domain(DomainId id) {
     if (keys == nullptr) return Error(ErrorCode::denied, "no keys of domain " + std::to_string(id));
     const auto head = state_.heads.find(id);
     domain = std::make_unique<Domain>(*this, *keys, head == state_.heads.end() ? LogHead{} : head->second);
+    if (accepts_history_) domain->log().accept_history();
   }
   return domain.get();
+}
+
+Status Vault::Domain::load_index() {
+  take_fates();
+  return loader_.load();
+}
+
+Status Vault::Domain::reload_index() {
+  take_fates();
+  return loader_.reload_apart();
+}
+
+Status Vault::Domain::look_beyond(const ObjectId& missing_pack) {
+  TRY_DO(loader_.load());
+  index_.note_missing(missing_pack);
+  return {};
 }
 
 std::unique_ptr<RecordReader> Vault::Domain::make_reader() {
@@ -88,6 +105,7 @@ Result<std::vector<PointInfo>> Vault::points() {
   for (const DomainId id : keyring_.domains()) {
     Domain* opened = TRY(domain(id));
     TRY_DO(opened->log().refresh());
+    opened->take_fates();
     for (const auto& [point_id, point] : opened->log().points()) points.push_back(point);
   }
   std::sort(points.begin(), points.end(), [](const PointInfo& a, const PointInfo& b) {
@@ -111,6 +129,8 @@ LocalState Vault::local_state() {
     if (!domain) continue;
     // Never back: a log that could not be read to its end must not make us forget how far it went.
     const LogHead& head = domain->log().head();
+    // Nor may a history that was put up with be taken for the true one from then on.
+    if (domain->log().is_damaged()) continue;
     if (head.number > state_.heads[id].number) state_.heads[id] = head;
   }
   return state_;

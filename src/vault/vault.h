@@ -49,10 +49,16 @@ class Vault {
     DomainLog& log() { return log_; }
     Index& index() { return index_; }
     // As IndexLoader (vault/index_loader.h) says. Any thread.
-    Status load_index() { return loader_.load(); }
+    // What the log says of packs goes before: log, then index.
+    Status load_index();
     Status load_index_once() { return loader_.load_once(); }
     // From the store alone, each segment a table of its own: for who judges or replaces segments.
-    Status reload_index() { return loader_.reload_apart(); }
+    Status reload_index();
+    // Tells the index what the log says of packs, as it was read last.
+    void take_fates() { index_.set_fates(log_.state().fates()); }
+    // A pack that the index named is not there: a collection may have moved what we want from it since. From now on
+    // look-ups pass over it, and know what was written meanwhile. Any thread.
+    Status look_beyond(const ObjectId& missing_pack);
     // What was left out, and why.
     std::vector<IndexDamage> index_damage() { return loader_.damage(); }
     void add_own_segment(TablePtr table) { loader_.add_own(std::move(table)); }
@@ -71,6 +77,9 @@ class Vault {
   Result<Domain*> domain(DomainId id) EXCLUDES(mutex_);
   Result<Domain*> home() { return domain(keyring_.home_domain()); }
 
+  // Missing, shortened or rewritten history becomes an alarm instead of an error: for reading what is left. Before the
+  // first domain().
+  void accept_history() { accepts_history_ = true; }
   // All points of all domains that our keys open, oldest first. Refreshes the logs.
   Result<std::vector<PointInfo>> points();
   // Alarms of all logs read so far.
@@ -86,6 +95,7 @@ class Vault {
   LocalFolders local_folders_;
   Rng& rng_;
   Clock& clock_;
+  bool accepts_history_ = false;
   Mutex mutex_;
   std::map<DomainId, std::unique_ptr<Domain>> domains_ GUARDED_BY(mutex_);
 };

@@ -58,7 +58,7 @@ void add_cache(store::S3Parts& parts) {
   if (!folder) return;
   const std::string place = parts.client.endpoint.url() + "/" + parts.bucket + "/" + parts.prefix;
   const std::string name = to_hex(ByteView(crypto::hash(as_bytes(place))).first(16));
-  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/"};
+  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/"};
   parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, bucket_cache_size_bytes_max);
 }
 

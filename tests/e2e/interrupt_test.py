@@ -72,7 +72,7 @@ def test_an_interrupted_first_backup_harms_no_earlier_point(user, plain, large, 
     user.backup(plain)
     interrupted(user, large, signal.SIGKILL, 20 << 20)
     assert [point["paths"] for point in user.points()] == [[plain]]
-    user.run("collect")
+    user.run("collect", "--keep-deleted", "0")
     user.run("verify", "--data")
     user.restore(f"latest:{plain}", f"{place}/back")
     assert tree_walker.compare(tree_walker.walk(plain), tree_walker.walk(f"{place}/back")) == []
@@ -80,8 +80,8 @@ def test_an_interrupted_first_backup_harms_no_earlier_point(user, plain, large, 
 
 def test_collect_after_a_kill_gives_the_bytes_back(user, large):
     interrupted(user, large, signal.SIGKILL, 40 << 20)
-    user.run("collect")
-    user.run("collect")
+    user.run("collect", "--keep-deleted", "0")
+    user.run("collect", "--keep-deleted", "0")
     assert stored(user) < 24 << 20
 
 
@@ -90,11 +90,11 @@ def test_a_killed_collect_harms_nothing(user, large, plain, place):
     point = user.backup(large)["recovery_point_id"]
     user.run("forget", point)
     for delay in range(5):
-        process = user.start("collect")
+        process = user.start("collect", "--keep-deleted", "0")
         before = stored(user)
         wait_until(lambda p=process, b=before, d=delay: p.poll() is not None or d == 0 or stored(user) < b, "collect")
         stop(process, signal.SIGKILL)
         user.run("verify", "--data")
-    user.run("collect")
+    user.run("collect", "--keep-deleted", "0")
     user.restore(f"latest:{plain}", f"{place}/back")
     assert tree_walker.compare(tree_walker.walk(plain), tree_walker.walk(f"{place}/back")) == []

@@ -35,7 +35,7 @@ def test_forget_keeps_the_last_and_collect_frees_the_rest(user, place):
     assert len(user.points()) == 5
     user.run("forget", "--keep-last", "1")
     assert [point["id"] for point in user.points()] == [newest]
-    user.run("collect")
+    user.run("collect", "--keep-deleted", "0")
     user.run("verify", "--data")
     assert full > 50 << 20
     assert size_of(user) < 15 << 20
@@ -51,7 +51,7 @@ def test_forget_of_one_point_leaves_the_others(user, plain, place):
     user.run("forget", ids[1])
     assert [point["id"] for point in user.points()] == [ids[0], ids[2]]
     user.run("restore", ids[1], "--to", f"{place}/none", expect=FAILED)
-    user.run("collect")
+    user.run("collect", "--keep-deleted", "0")
     user.run("verify", "--data")
     for number in (0, 2):
         assert user.run("cat", f"{ids[number]}:{plain}/changing").text == str(number)

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/mark.h"
+
+#include <algorithm>
+
+namespace holdfast::job {
+
+namespace {
+
+// Another collector may remove what we are about to read; so often it is worth looking again.
+constexpr int attempts_max = 4;
+
+// Ends the walk at the first thing that is broken, and remembers in which point.
+class MarkVisitor : public ReachabilityVisitor {
+ public:
+  MarkVisitor(const LiveSet& live, const std::set<ObjectId>& missing, Observer& observer)
+      : live_(live), missing_(missing), observer_(observer) {}
+  Status reached(const Reference& reference, LiveSet::Place chunk) override {
+    const format::PackInfo& pack = live_.pack(chunk);
+    if (!missing_.contains(pack.id)) return {};
+    return broken(reference, Error(ErrorCode::corrupt, "pack " + to_hex(pack.id) + ", which it needs, is missing")
+                                 .with_hint("Run 'holdfast repair'; then back up again."));
+  }
+  Status broken(const Reference& reference, Error error) override {
+    point = reference.point;
+    return error;
+  }
+  void entry_visited() override { observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed); }
+
+  std::optional<ObjectId> point;
+
+ private:
+  const LiveSet& live_;
+  const std::set<ObjectId>& missing_;
+  Observer& observer_;
+};
+
+}  // namespace
+
+Status Mark::list_packs() {
+  for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
+    const auto take = [&](const store::ObjectInfo& object) -> Status {
+      const auto name = vault::parse_object_key(object.key);
+      if (!name) return {};
+      stored_[{static_cast<uint8_t>(kind), name->author.value, name->id}] = object.size_bytes;
+      return {};
+    };
+    TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
+  }
+  const auto& purged = domain_.log().state().purged();
+  for (size_t table = 0; table < live_->table_count(); ++table) {
+    for (const format::PackInfo& pack : live_->table(table).view().packs()) {
+      const bool is_there = stored_.contains({pack.kind, pack.author, pack.id});
+      if (!is_there && !purged.contains(pack.id)) missing_.insert(pack.id);
+    }
+  }
+  return {};
+}
+
+Result<std::optional<Mark::Refusal>> Mark::run(bool accept_alarms) {
+  for (int attempt = 1;; ++attempt) {
+    auto refusal = TRY(run_once(accept_alarms));
+    if (!refusal || attempt == attempts_max) return refusal;
+    const uint64_t seen = domain_.log().state().last_purge();
+    TRY_DO(domain_.log().refresh());
+    if (domain_.log().state().last_purge() == seen) return refusal;
+  }
+}
+
+Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {
+  stored_.clear();
+  missing_.clear();
+  walked_.clear();
+  vault::DomainLog& log = domain_.log();
+  TRY_DO(log.refresh());
+  if (log.is_damaged() || (!log.alarms().empty() && !accept_alarms)) {
+    const std::string why = log.alarms().empty() ? "the log is damaged" : log.alarms().front();
+    return Refusal{{}, Error(ErrorCode::corrupt, why)
+                           .with_hint("What was lost may have been a recovery point: look into it first.")};
+  }
+  last_purge_ = log.state().last_purge();
+  TRY_DO(domain_.reload_index());
+  if (const auto damage = domain_.index_damage(); !damage.empty()) {
+    return Refusal{{}, Error(damage.front().error).during(damage.front().key)};
+  }
+  live_ = std::make_unique<LiveSet>(domain_.index());
+  TRY_DO(list_packs());
+  const auto is_walked = [&](const auto& point) { return walked_.contains(point.first); };
+  while (!std::all_of(log.points().begin(), log.points().end(), is_walked)) {
+    if (auto refusal = TRY(walk_points())) return refusal;
+    TRY_DO(log.refresh());
+    TRY_DO(domain_.load_index());
+    live_->add_new_tables(domain_.index());
+  }
+  return std::optional<Refusal>();
+}
+
+Result<std::optional<Mark::Refusal>> Mark::walk_points() {
+  MarkVisitor visitor(*live_, missing_, observer_);
+  Reachability walk(domain_, *live_, Reachability::Leaves::needed, visitor, stop_);
+  for (const auto& [id, point] : domain_.log().points()) {
+    if (!walked_.insert(id).second) continue;
+    const Status walked = walk.walk(point);
+    if (walked) continue;
+    if (!visitor.point) return walked.error();  // Stopped.
+    return Refusal{visitor.point, walked.error()};
+  }
+  return std::optional<Refusal>();
+}
+
+std::set<ObjectId> Mark::needed_of(const std::map<ObjectId, vault::CondemnedPack>& condemned) const {
+  std::set<ObjectId> needed;
+  for (size_t table = 0; table < live_->table_count(); ++table) {
+    const format::SegmentView& view = live_->table(table).view();
+    std::vector<bool> asked(view.packs().size());
+    bool any = false;
+    for (size_t place = 0; place < asked.size(); ++place) {
+      asked[place] = condemned.contains(view.packs()[place].id);
+      any = any || asked[place];
+    }
+    for (uint32_t entry = 0; any && entry < view.chunk_count(); ++entry) {
+      const uint32_t pack = view.chunk(entry).pack;
+      if (!asked[pack] || !live_->is_chunk_marked({static_cast<uint32_t>(table), entry})) continue;
+      needed.insert(view.packs()[pack].id);
+      asked[pack] = false;
+    }
+  }
+  return needed;
+}
+
+}  // namespace holdfast::job

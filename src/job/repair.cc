@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/repair.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "crypto/hash.h"
+#include "job/collect_plan.h"
+#include "job/index_merger.h"
+#include "job/pack_audit.h"
+#include "vault/repacker.h"
+
+namespace holdfast::job {
+
+namespace {
+
+constexpr std::string_view quarantine_prefix = "quarantine/";
+
+// Entries of one pack for a segment that names it first.
+format::SegmentContents contents_of(const format::PackInfo& pack) {
+  format::SegmentContents contents;
+  contents.packs.push_back(pack);
+  return contents;
+}
+
+class DomainRepairer {
+ public:
+  DomainRepairer(vault::Vault& vault, vault::Vault::Domain& domain, const RepairRequest& request, Observer& observer,
+                 RepairReport& report)
+      : vault_(vault), domain_(domain), request_(request), observer_(observer), report_(report),
+        reader_(domain.make_reader()) {}
+
+  Status run();
+
+ private:
+  using StoredPacks = std::map<format::PackName, uint64_t>;
+
+  Status check_stop() const {
+    if (request_.stop.stop_requested()) return Error(ErrorCode::cancelled, "the repair was stopped");
+    return {};
+  }
+  std::string key_of(const format::PackName& pack) const {
+    const auto kind = static_cast<vault::PackKind>(pack.kind);
+    return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
+  }
+  Result<StoredPacks> list_packs();
+  Status take_pack(const format::PackName& name, uint64_t size_bytes);
+  Result<Bytes> read_pack(const format::PackName& name, uint64_t size_bytes);
+  Result<format::PackInfo> recognise(const format::PackName& name, ByteView whole);
+  bool is_signed(const format::PackInfo& pack, ByteView whole) const;
+  Result<format::SegmentContents> read_contents(const format::PackInfo& pack, ByteView whole);
+  void salvage(const format::PackInfo& pack, ByteView whole);
+  std::vector<format::ChunkLocation> entries_of(const ObjectId& pack) const;
+  Status move_good(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole);
+  void lost(const format::PackName& pack, const Error& error);
+  Status write();
+  Status set_segments_aside();
+
+  vault::Vault& vault_;
+  vault::Vault::Domain& domain_;
+  const RepairRequest& request_;
+  Observer& observer_;
+  RepairReport& report_;
+  std::unique_ptr<vault::RecordReader> reader_;
+  std::map<ObjectId, format::PackInfo> named_;   // By good segments.
+  format::SegmentContents found_;                // What no segment said.
+  vault::PackFates gone_;                        // Packs whose entries leave the index.
+  std::map<uint8_t, std::unique_ptr<vault::Repacker>> repackers_;
+};
+
+Result<DomainRepairer::StoredPacks> DomainRepairer::list_packs() {
+  StoredPacks stored;
+  for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
+    const auto take = [&](const store::ObjectInfo& object) -> Status {
+      const auto name = vault::parse_object_key(object.key);
+      if (name) stored[{static_cast<uint8_t>(kind), name->author.value, name->id}] = object.size_bytes;
+      return {};
+    };
+    TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
+  }
+  return stored;
+}
+
+void DomainRepairer::lost(const format::PackName& pack, const Error& error) {
+  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+  observer_.skipped(key_of(pack), error);
+}
+
+Result<Bytes> DomainRepairer::read_pack(const format::PackName& name, uint64_t size_bytes) {
+  if (size_bytes > format::pack_size_bytes_max) return Error(ErrorCode::corrupt, "larger than any pack");
+  return vault_.store().get(key_of(name), std::nullopt);
+}
+
+// A pack does not say which epoch it is of: its commitment fits one.
+Result<format::PackInfo> DomainRepairer::recognise(const format::PackName& name, ByteView whole) {
+  if (whole.size() < format::pack_size_bytes_min) return Error(ErrorCode::corrupt, "too short for a pack");
+  format::PackInfo pack;
+  pack.id = name.id;
+  pack.kind = name.kind;
+  pack.author = name.author;
+  pack.size_bytes = static_cast<uint32_t>(whole.size());
+  // The head stands twice.
+  const size_t copy_offset = whole.size() - format::pack_tail_size_bytes;
+  for (const size_t offset : {size_t{0}, copy_offset}) {
+    pack.head = TRY(format::decode_pack_head(whole.subspan(offset, format::PackHead::size_bytes)));
+    for (const vault::EpochKeys& epoch : domain_.keys().epochs) {
+      pack.epoch = epoch.epoch;
+      if (reader_->check_head(pack)) return pack;
+    }
+  }
+  return Error(ErrorCode::corrupt, "not a pack of this domain, or both copies of its head are damaged");
+}
+
+// Only what an author signed comes into the index: anyone can make a pack under a name that fits.
+bool DomainRepairer::is_signed(const format::PackInfo& pack, ByteView whole) const {
+  const vault::Author* author = vault_.keyring().author(vault::AuthorId{pack.author});
+  const size_t offset = whole.size() - format::pack_tail_size_bytes + format::PackHead::size_bytes;
+  return author != nullptr && (author->domain == 0 || author->domain == domain_.id()) &&
+         crypto::verify(author->public_key, vault::pack_signature_context, crypto::hash(whole.first(offset)),
+                        whole.subspan(offset, crypto::signature_size_bytes));
+}
+
+Result<format::SegmentContents> DomainRepairer::read_contents(const format::PackInfo& pack, ByteView whole) {
+  format::SegmentContents contents = contents_of(pack);
+  uint64_t offset = format::PackHead::size_bytes;
+  for (const format::RecordHeader& header : TRY(reader_->open_contents(pack, whole))) {
+    const uint64_t size_bytes = format::record_size_bytes(header);
+    if (offset + size_bytes > whole.size()) return Error(ErrorCode::corrupt, "its contents reach beyond its end");
+    const auto place = static_cast<uint32_t>(contents.chunks.size());
+    if (header.kind != format::RecordKind::origin) {
+      contents.chunks.push_back({.id = format::short_id(header.id),
+                                 .pack = 0,
+                                 .offset_bytes = static_cast<uint32_t>(offset),
+                                 .size_bytes = static_cast<uint32_t>(size_bytes),
+                                 .plain_size_bytes = header.plain_size_bytes});
+    }
+    if (header.kind == format::RecordKind::bundle) {
+      const ByteView record = whole.subspan(offset, size_bytes);
+      for (const format::Piece& piece : TRY(reader_->open_pieces(pack, header, record))) {
+        contents.pieces.push_back({.id = piece.id, .bundle = place});
+      }
+    }
+    offset += size_bytes;
+  }
+  return contents;
+}
+
+std::vector<format::ChunkLocation> DomainRepairer::entries_of(const ObjectId& pack) const {
+  std::vector<format::ChunkLocation> entries;
+  for (const auto& table : domain_.index().tables()) {
+    const format::SegmentView& view = table->view();
+    for (uint32_t entry = 0; entry < view.chunk_count(); ++entry) {
+      const format::ChunkLocation chunk = view.chunk(entry);
+      if (view.packs()[chunk.pack].id == pack) entries.push_back(chunk);
+    }
+  }
+  return entries;
+}
+
+// A record is good if it opens: whoever holds the data key decompresses and hashes it, others check its seals.
+Status DomainRepairer::move_good(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole) {
+  if (uint64_t{entry.offset_bytes} + entry.size_bytes > whole.size()) return Error(ErrorCode::corrupt, "cut off");
+  const ByteView record = whole.subspan(entry.offset_bytes, entry.size_bytes);
+  const format::RecordHeader header = TRY(reader_->open_header(pack, record));
+  if (format::short_id(header.id) != entry.id) return Error(ErrorCode::corrupt, "another record stands there");
+  if (header.kind != format::RecordKind::node && !vault_.keyring().can_read_content(domain_.id())) {
+    return Error(ErrorCode::denied, "only the owner can tell whether it is whole");
+  }
+  (void)TRY(reader_->open(pack, record));
+  if (!request_.apply) return {};
+  auto& repacker = repackers_[pack.kind];
+  if (!repacker) {
+    repacker = std::make_unique<vault::Repacker>(vault_, domain_, static_cast<vault::PackKind>(pack.kind));
+  }
+  return repacker->move(pack, record);
+}
+
+void DomainRepairer::salvage(const format::PackInfo& pack, ByteView whole) {
+  ++report_.packs_damaged;
+  gone_[pack.id] = vault::PackFate::purged;
+  std::vector<format::ChunkLocation> entries = entries_of(pack.id);
+  if (entries.empty()) {
+    if (auto contents = read_contents(pack, whole)) entries = std::move(contents->chunks);
+  }
+  for (const format::ChunkLocation& entry : entries) {
+    const Status moved = move_good(pack, entry, whole);
+    ++(moved ? report_.records_salvaged : report_.records_lost);
+    if (!moved) lost({pack.kind, pack.author, pack.id}, moved.error());
+  }
+}
+
+Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_bytes) {
+  const auto named = named_.find(name.id);
+  const bool is_named = named != named_.end();
+  if (is_named && named->second.size_bytes == size_bytes && !request_.read_data) return {};
+  auto whole = read_pack(name, size_bytes);
+  if (!whole && whole.error().code() == ErrorCode::not_found) return {};  // A collection was faster.
+  if (whole && ObjectId::from(crypto::hash(*whole)) == name.id) {
+    if (is_named) return {};
+    const auto pack = recognise(name, *whole);
+    const Error unsigned_pack(ErrorCode::corrupt, "not signed by an author of this domain");
+    const bool is_ours = pack && is_signed(*pack, *whole);
+    auto contents = is_ours ? read_contents(*pack, *whole) : Result<format::SegmentContents>(unsigned_pack);
+    if (contents) {
+      append_contents(found_, *contents);
+      ++report_.packs_indexed;
+      return {};
+    }
+    ++report_.packs_unreadable;
+    lost(name, contents.error());
+    return {};
+  }
+  if (whole && is_named) {
+    salvage(named->second, *whole);
+    return {};
+  }
+  const auto pack = whole ? recognise(name, *whole) : Result<format::PackInfo>(whole.error());
+  if (pack) {
+    salvage(*pack, *whole);
+  } else {
+    ++report_.packs_unreadable;
+    lost(name, pack.error());
+    if (is_named) gone_[name.id] = vault::PackFate::purged;
+  }
+  return {};
+}
+
+// What is new is durable before anything old leaves the index.
+Status DomainRepairer::write() {
+  const LiveSet tables(domain_.index());
+  IndexMerger merger(vault_, domain_, tables);
+  for (auto& [kind, repacker] : repackers_) {
+    TRY_DO(repacker->finish());
+    append_contents(found_, repacker->take_contents());
+  }
+  found_.order = domain_.log().head().number;  // The newest home.
+  if (!found_.chunks.empty()) TRY_DO(merger.write(std::move(found_), {}));
+  if (!gone_.empty()) TRY_DO(merger.run(gone_));
+  TRY_DO(set_segments_aside());
+  return domain_.reload_index();
+}
+
+Status DomainRepairer::set_segments_aside() {
+  for (const vault::IndexDamage& damage : domain_.index_damage()) {
+    const auto object = vault_.store().get(damage.key, std::nullopt);
+    if (object) {
+      const std::array<ByteView, 1> parts{ByteView(*object)};
+      const Status kept = vault_.store().create(std::string(quarantine_prefix) + damage.key, parts);
+      if (!kept && kept.error().code() != ErrorCode::conflict) return kept;
+    }
+    const Status removed = vault_.store().remove(damage.key);
+    if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
+  }
+  return {};
+}
+
+Status DomainRepairer::run() {
+  TRY_DO(domain_.log().refresh());
+  TRY_DO(domain_.reload_index());
+  for (const auto& table : domain_.index().tables()) {
+    for (const format::PackInfo& pack : table->view().packs()) named_[pack.id] = pack;
+  }
+  report_.segments_set_aside += domain_.index_damage().size();
+  const StoredPacks stored = TRY(list_packs());
+  report_.packs += stored.size();
+  const vault::PackFates& fates = *domain_.log().state().fates();
+  std::set<ObjectId> there;
+  for (const auto& [name, size_bytes] : stored) {
+    TRY_DO(check_stop());
+    there.insert(name.id);
+    const auto fate = fates.find(name.id);
+    if (fate != fates.end() && fate->second == vault::PackFate::purged) continue;
+    TRY_DO(take_pack(name, size_bytes));
+  }
+  // Of the missing the index goes on telling: so a backup sees what is lost and stores it again.
+  for (const auto& [id, pack] : named_) {
+    if (there.contains(id) || fates.contains(id)) continue;
+    ++report_.packs_missing;
+    lost({pack.kind, pack.author, pack.id}, Error(ErrorCode::corrupt, "missing"));
+  }
+  return request_.apply ? write() : Status();
+}
+
+}  // namespace
+
+Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& request, Observer& observer) {
+  if (vault.keyring().role() == vault::Role::agent) {
+    return Error(ErrorCode::refused, "an agent cannot repair a vault").with_hint("Use the owner's passphrase or key.");
+  }
+  RepairReport report;
+  for (const vault::DomainId id : vault.keyring().domains()) {
+    vault::Vault::Domain& domain = *TRY(vault.domain(id));
+    TRY_DO(DomainRepairer(vault, domain, request, observer, report).run().during(fmt::format("repair domain {}", id)));
+  }
+  return report;
+}
+
+}  // namespace holdfast::job

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stop_token>
+
+#include "base/result.h"
+#include "job/observer.h"
+#include "vault/vault.h"
+
+namespace holdfast::job {
+
+struct RepairRequest {
+  bool apply = false;      // Otherwise it is only found out what would be done.
+  bool read_data = false;  // Compare every pack with its name; without it those that are missing or of another size.
+  std::stop_token stop;
+};
+
+struct RepairReport {
+  uint64_t packs = 0;              // In the store.
+  uint64_t packs_indexed = 0;      // That no good segment named; their signed contents are in the index again.
+  uint64_t packs_unreadable = 0;   // That nothing can be learnt from.
+  uint64_t packs_missing = 0;      // Named by the index, gone from the store.
+  uint64_t packs_damaged = 0;
+  uint64_t records_salvaged = 0;   // Moved out of damaged packs into good ones.
+  uint64_t records_lost = 0;       // That no longer open.
+  uint64_t segments_set_aside = 0; // Damaged ones, now beneath quarantine/.
+};
+
+// Makes of a vault what can be made of it: the index from the signed contents of packs, good copies of what still opens
+// in damaged packs, and no index entry left for what does not. What is lost a later backup of the same data stores anew
+// (of damaged packs only one that reads everything), and heals every point that needs it. Adds and sets aside; nothing
+// that might still be of use is removed. Safe beside writers, and may be interrupted and repeated. `refused` to agents.
+Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& request, Observer& observer);
+
+}  // namespace holdfast::job
