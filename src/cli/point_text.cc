@@ -49,8 +49,24 @@ job::PointFilter filter_of(const Arguments& arguments) {
   return {.host = arguments.get("host").value_or(""), .paths = arguments.all("path"), .tags = arguments.all("tag")};
 }
 
+namespace {
+
+// What a damaged record said is lost: it may have been the newest point.
+Status check_newest_is_known(vault::Vault& vault) {
+  for (const vault::DomainId id : vault.keyring().domains()) {
+    if (!TRY(vault.domain(id))->log().is_damaged()) continue;
+    return Error(ErrorCode::corrupt,
+                 "the log of domain " + std::to_string(id) + " is damaged: which point is the latest is not known")
+        .with_hint("'holdfast points' lists what there is: name one by its id.");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
   const std::vector<vault::PointInfo> points = TRY(vault.points());
+  if (text == "latest") TRY_DO(check_newest_is_known(vault));
   auto found = job::resolve_point(points, text, filter);
   if (!found && found.error().code() == ErrorCode::not_found) {
     return std::move(found.error()).with_hint("'holdfast points' lists what there is.");
