@@ -20,13 +20,15 @@
 
 // What an index of any size costs: opening, memory, look-ups.
 //
-//   index_bench index FOLDER ENTRIES    half chunks, half pieces. The first run makes the vault in FOLDER, the second
-//                                       opens it from its segments, the third from the cache beside it.
-//   index_bench session FOLDER PIECES   a first backup of so many pieces of 100 bytes into a new vault.
+//   index_bench index FOLDER ENTRIES [SEGMENTS]
+//       Half chunks, half pieces, in segments of a million unless their number is given. The first run makes the vault
+//       in FOLDER, the second opens it from its segments, the third from the cache beside it.
+//   index_bench session FOLDER PIECES
+//       A first backup of so many pieces of 100 bytes into a new vault.
 namespace holdfast::vault {
 namespace {
 
-constexpr uint32_t segment_chunk_count = 500'000;
+constexpr uint64_t segment_chunk_count = 500'000;
 constexpr uint64_t look_up_count = 2'000'000;
 
 // Samples what no file stands behind.
@@ -96,10 +98,11 @@ struct Opened {
   std::unique_ptr<Vault> vault;
 };
 
-void make_segments(Opened& opened, uint64_t entry_count) {
+void make_segments(Opened& opened, uint64_t entry_count, uint64_t segment_count) {
+  const uint64_t chunk_count = segment_count == 0 ? segment_chunk_count : entry_count / 2 / segment_count;
   uint64_t order = 0;
-  for (uint64_t first = 0; first < entry_count / 2; first += segment_chunk_count) {
-    const auto count = static_cast<uint32_t>(std::min<uint64_t>(segment_chunk_count, entry_count / 2 - first));
+  for (uint64_t first = 0; first < entry_count / 2; first += chunk_count) {
+    const auto count = static_cast<uint32_t>(std::min(chunk_count, entry_count / 2 - first));
     store_segment(*opened.vault, opened.domain(), synthetic_segment(first, count, ++order));
   }
   std::printf("made: %llu entries in %llu segments\n", static_cast<unsigned long long>(entry_count),
@@ -129,14 +132,14 @@ void time_look_ups(const Index& index, uint64_t entry_count, unsigned thread_cou
   }
   const double processor = processor_seconds() - processor_begin;
   const auto all = static_cast<double>(look_up_count * thread_count);
-  std::printf("look-ups: %u threads, %.0f in %.2f s, %.0f a second of processor time; found %.1f %%\n", thread_count, all,
-              seconds_since(begin), all / processor, 100 * static_cast<double>(found) / all);
+  std::printf("look-ups: %u threads, %.0f in %.2f s, %.0f a second of processor time; found %.1f %%\n", thread_count,
+              all, seconds_since(begin), all / processor, 100 * static_cast<double>(found) / all);
 }
 
-int bench_index(const std::string& folder, uint64_t entry_count) {
+int bench_index(const std::string& folder, uint64_t entry_count, uint64_t segment_count) {
   Opened opened(folder);
   if (opened.is_new) {
-    make_segments(opened, entry_count);
+    make_segments(opened, entry_count, segment_count);
     return 0;
   }
   MemoryWatch memory;
@@ -191,7 +194,8 @@ int bench_session(const std::string& folder, uint64_t piece_count) {
     }
   }
   CHECK(session->commit({}));
-  std::printf("session: %llu pieces in %.1f s, %.1f s of processor time; %zu tables; anonymous memory %.1f MiB at most\n",
+  std::printf("session: %llu pieces in %.1f s, %.1f s of processor time; %zu tables; "
+              "anonymous memory %.1f MiB at most\n",
               static_cast<unsigned long long>(piece_count), seconds_since(begin), processor_seconds(),
               opened.domain().index().tables().size(), mib(memory.peak_bytes()));
   return 0;
@@ -200,13 +204,13 @@ int bench_session(const std::string& folder, uint64_t piece_count) {
 }  // namespace
 
 int run(int count, char** arguments) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: index_bench index|session FOLDER COUNT\n");
+  if (count != 4 && count != 5) {
+    std::fprintf(stderr, "usage: index_bench index|session FOLDER COUNT [SEGMENTS]\n");
     return 2;
   }
-  const std::string what = arguments[1];
-  const uint64_t number = std::strtoull(arguments[3], nullptr, 10);
-  return what == "session" ? bench_session(arguments[2], number) : bench_index(arguments[2], number);
+  const auto number = [&](int place) { return std::strtoull(arguments[place], nullptr, 10); };
+  if (std::string(arguments[1]) == "session") return bench_session(arguments[2], number(3));
+  return bench_index(arguments[2], number(3), count == 5 ? number(4) : 0);
 }
 
 }  // namespace holdfast::vault
