@@ -61,7 +61,9 @@ Result<MappedFile> MappedFile::map(const Fd& fd) {
 
 void MappedFile::expect(Pattern pattern) const {
   if (view_.empty()) return;
-  const int advice = pattern == Pattern::random ? MADV_RANDOM : MADV_SEQUENTIAL;
+  int advice = MADV_NORMAL;
+  if (pattern == Pattern::random) advice = MADV_RANDOM;
+  if (pattern == Pattern::sequential) advice = MADV_SEQUENTIAL;
   ::madvise(const_cast<std::byte*>(view_.data()), view_.size(), advice);
 }
 

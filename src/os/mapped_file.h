@@ -24,7 +24,7 @@ class MappedFile {
 
   // Valid as long as this object, wherever it is moved.
   ByteView view() const { return view_; }
-  enum class Pattern { random, sequential };
+  enum class Pattern { unknown, random, sequential };
   // A hint; never fails.
   void expect(Pattern pattern) const;
   // Its pages leave our resident memory, not the page cache. A hint; never fails.

@@ -147,7 +147,6 @@ Result<TablePtr> table_over(os::MappedFile file, const Header& header) {
   parts.view = format::SegmentView::over(std::move(rows));
   parts.chunk_filter = IndexFilter(bytes.subspan(layout.chunk_filter, layout.piece_filter - layout.chunk_filter));
   parts.piece_filter = IndexFilter(bytes.subspan(layout.piece_filter, layout.macs - layout.piece_filter));
-  owner->expect(os::MappedFile::Pattern::random);
   parts.owner = owner;
   return IndexTable::make(std::move(parts));
 }
@@ -248,7 +247,10 @@ Result<TablePtr> open_table_file(os::MappedFile file, const TableOwner& owner) {
   if (!is_authentic(bytes, layout, table_key(epoch->metadata_key, head))) {
     return Error(ErrorCode::corrupt, "index table: damaged");
   }
-  file.release();  // Checking has touched every page; look-ups will touch few.
+  // Look-ups will touch few pages, here and there; but a merge reads all of them in order, and page by page that would
+  // take a disk hours. The kernel tells the one from the other.
+  file.expect(os::MappedFile::Pattern::unknown);
+  file.release();
   return table_over(std::move(file), header);
 }
 
