@@ -19,12 +19,12 @@ Result<CredentialsPointer> CredentialChain::fetch() {
 Result<CredentialsPointer> CredentialChain::get() {
   const MutexLock lock(mutex_);
   const UnixTimeNs now = clock_.now();
-  const auto lasts = [&](int64_t ahead_ns) {
-    return current_ != nullptr && (current_->expires == INT64_MAX || current_->expires - ahead_ns > now);
+  const auto lasts = [now](const CredentialsPointer& held, int64_t ahead_ns) {
+    return held != nullptr && (held->expires == INT64_MAX || held->expires - ahead_ns > now);
   };
-  if (lasts(refresh_ahead_ns)) return current_;
+  if (lasts(current_, refresh_ahead_ns)) return current_;
   auto fetched = fetch();
-  if (!fetched && lasts(0)) return current_;
+  if (!fetched && lasts(current_, 0)) return current_;
   TRY_DO(fetched);
   current_ = std::move(*fetched);
   return current_;
