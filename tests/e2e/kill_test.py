@@ -71,9 +71,9 @@ class Scene:
             shutil.rmtree(back)
 
 
-def count_calls(scene, command, env):
-    path = f"{scene.place}/count"
-    scene.user.run(*command, env={**env, "HOLDFAST_FAULT": f"count:{path}"})
+def count_calls(user, command, env):
+    path = f"{user.place}/count"
+    user.run(*command, env={**env, "HOLDFAST_FAULT": f"count:{path}"})
     with open(path, encoding="ascii") as file:
         return int(file.read())
 
@@ -81,7 +81,7 @@ def count_calls(scene, command, env):
 def sweep(scene, command, request, seed, env=None, forgotten=(), again=(DONE,)):
     """Kills `command` before its calls, one after the other."""
     env = env or {}
-    count = count_calls(scene, command, env)
+    count = count_calls(scene.user, command, env)
     assert count > 3
     numbers = range(1, count + 1)
     if not request.config.getoption("--long"):
@@ -153,7 +153,7 @@ def test_restore(scene, request, seed):
 def test_a_killed_restore_ends_equal_when_run_again(scene, request, seed):
     back = f"{scene.place}/back"
     command = ("restore", f"{scene.second}:{scene.tree}", "--to", back)
-    count = count_calls(scene, command, {})
+    count = count_calls(scene.user, command, {})
     numbers = range(1, count + 1)
     if not request.config.getoption("--long"):
         numbers = sorted(random.Random(seed).sample(numbers, SAMPLE))
@@ -178,7 +178,7 @@ def test_copy(scene, request, seed):
     scene.save()
     source = {"HOLDFAST_FROM_PASSWORD": other.environment["HOLDFAST_PASSWORD"]}
     command = ("copy", "--from-vault", scene.user.vault)
-    count = count_calls(scene, command, source)
+    count = count_calls(other, command, source)
     numbers = range(1, count + 1)
     if not request.config.getoption("--long"):
         numbers = sorted(random.Random(seed).sample(numbers, SAMPLE))
