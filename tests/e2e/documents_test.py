@@ -167,6 +167,8 @@ def test_commands_and_options_that_are_mentioned_exist(binary):
     known = commands_of(binary)
     assert len(known) > 15, known
     for line, page in mentioned().items():
+        if str(page).endswith("docs/format.md"):
+            continue  # There "holdfast ..." begins contexts of seals and lines of files.
         for part in re.split(r"\s(?:&&|\|\|?|;)\s", line):
             words = shlex.split(part, comments=True)
             while words[:1] and "=" in words[0]:
