@@ -41,8 +41,11 @@ def test_an_unchanged_tree_is_not_read_again(library):
     settled = library.user.backup(library.tree)
     summary = library.user.backup(library.tree)
     library.user.run("forget", settled["recovery_point_id"], summary["recovery_point_id"])
-    assert (summary["new"], summary["changed"], summary["bytes_read"]) == (0, 0, 0)
-    assert summary["unchanged"] >= len(library.after) - 1
+    assert (summary["new"], summary["bytes_read"]) == (0, 0)
+    # In the folders above the tree others come and go meanwhile.
+    above = os.path.abspath(library.tree).count("/")
+    assert summary["changed"] <= above
+    assert summary["unchanged"] >= len(library.after) - 1 - above
 
 
 def test_the_full_path_stands_beneath_the_target(user, plain, place):
