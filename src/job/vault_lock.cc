@@ -35,14 +35,14 @@ Status hold_points(vault::Vault& vault, const std::string& name, const std::vect
   }
   for (const auto& [domain_id, ids] : by_domain) {
     vault::Vault::Domain& domain = *TRY(vault.domain(domain_id));
+    const format::HoldBody body{.lifted = lift, .name = name, .points = ids};
     // A hold that comes too late must not seem to hold.
     const auto admit = [&]() -> Status {
-      for (const ObjectId& id : ids) {
+      for (const ObjectId& id : body.points) {
         if (!domain.log().points().contains(id)) return Error(ErrorCode::not_found, "no recovery point " + to_hex(id));
       }
       return {};
     };
-    const format::HoldBody body{.lifted = lift, .name = name, .points = ids};
     (void)TRY(domain.log()
                   .append(format::LogKind::hold, format::encode(body), vault.rng(), vault.clock(), admit)
                   .during("hold"));
