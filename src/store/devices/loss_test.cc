@@ -298,6 +298,14 @@ TEST_P(Losses, a_device_that_comes_back_late_knows_what_happened_meanwhile) {
   objects_["log/1/4"] = to_bytes("while it was away");
   rack_.push(0);
   EXPECT_TRUE(rack_.disk(0).stat(removed).has_value()) << "it still has what was removed";
+  {
+    // Where it cannot be brought up to date it is not read: what was removed does not come back with it.
+    rack_.make_read_only(0, true);
+    const auto store = rack_.open();
+    EXPECT_EQ(store->devices().devices[0].state, DeviceState::stale);
+    EXPECT_EQ(contents(*store), objects_);
+    rack_.make_read_only(0, false);
+  }
   EXPECT_EQ(contents(*rack_.open()), objects_);
   EXPECT_FALSE(rack_.disk(0).stat(removed).has_value());
   EXPECT_TRUE(rack_.disk(0).stat("log/1/4").has_value());

@@ -44,6 +44,18 @@ class DyingStore : public Decorator {
   std::shared_ptr<std::atomic<int64_t>> calls_left_;
 };
 
+// A device mounted for reading.
+class ReadOnlyStore : public Decorator {
+ public:
+  using Decorator::Decorator;
+  Status create(std::string_view, std::span<const ByteView>) override { return read_only(); }
+  Status replace(std::string_view, std::span<const ByteView>) override { return read_only(); }
+  Status remove(std::string_view) override { return read_only(); }
+
+ private:
+  static Status read_only() { return Error(ErrorCode::denied, "the device is mounted read-only"); }
+};
+
 class Rack {
  public:
   explicit Rack(size_t count) {
@@ -73,6 +85,7 @@ class Rack {
   void let_die_after(size_t i, int64_t call_count) {
     disks_.at(paths_[i]).calls_left = std::make_shared<std::atomic<int64_t>>(call_count);
   }
+  void make_read_only(size_t i, bool is_read_only) { disks_.at(paths_[i]).is_read_only = is_read_only; }
   void let_live(size_t i) { disks_.at(paths_[i]).calls_left = nullptr; }
 
   DeviceOpener opener() {
@@ -86,6 +99,7 @@ class Rack {
       if (!disk.is_formatted) return Error(ErrorCode::not_found, path + ": empty");
       std::unique_ptr<ObjectStore> store = disk.objects->share();
       if (disk.calls_left) store = std::make_unique<DyingStore>(std::move(store), disk.calls_left);
+      if (disk.is_read_only) store = std::make_unique<ReadOnlyStore>(std::move(store));
       if (calls_left_) store = std::make_unique<DyingStore>(std::move(store), calls_left_);
       return store;
     };
@@ -100,6 +114,7 @@ class Rack {
     std::unique_ptr<MemStore> objects = std::make_unique<MemStore>();
     bool is_formatted = false;
     bool is_pulled = false;
+    bool is_read_only = false;
     std::shared_ptr<std::atomic<int64_t>> calls_left;
   };
   std::vector<std::string> paths_;
