@@ -7,7 +7,9 @@ namespace holdfast::job {
 
 namespace {
 
-// Small files gathered before they are sorted by bundle and shared out.
+// Small files gathered before they are sorted by bundle and shared out. The first batches are small, so that workers
+// need not wait for them.
+constexpr size_t gathered_count_first = 512;
 constexpr size_t gathered_count_max = 16'384;
 constexpr uint64_t gathered_size_bytes_max = 64 << 20;
 // A task of small files: a few bundles' worth.
@@ -36,6 +38,7 @@ RestorePipeline::RestorePipeline(vault::Vault& vault, vault::Vault::Domain& doma
       dry_run_(request.dry_run),
       stop_(request.stop),
       observer_(observer),
+      gather_count_(gathered_count_first),
       tasks_(worker_count * 2) {
   for (unsigned started = 0; started < worker_count; ++started) workers_.emplace_back([this] { work(); });
 }
@@ -100,8 +103,9 @@ Status RestorePipeline::take(target::Placement placement, const format::Entry& e
   if (const auto* piece = std::get_if<format::ContentPiece>(&entry.content)) {
     gathered_.push_back({std::move(placement.writer), piece->piece, piece->size_bytes, placement.existing});
     gathered_bytes_ += piece->size_bytes;
-    if (gathered_.size() >= gathered_count_max || gathered_bytes_ >= gathered_size_bytes_max) return submit_small();
-    return {};
+    if (gathered_.size() < gather_count_ && gathered_bytes_ < gathered_size_bytes_max) return {};
+    gather_count_ = std::min(gather_count_ * 2, gathered_count_max);
+    return submit_small();
   }
   const std::string name = placement.writer->name();
   Status taken = take_extents(std::move(placement.writer), placement.existing, entry.content, nodes);

@@ -84,6 +84,7 @@ class RestorePipeline {
   Observer& observer_;
   std::vector<Small> gathered_;
   uint64_t gathered_bytes_ = 0;
+  size_t gather_count_;  // The next batch.
   BoundedQueue<Task> tasks_;
   std::vector<std::jthread> workers_;
   Mutex mutex_;

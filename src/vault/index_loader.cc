@@ -65,6 +65,8 @@ void IndexLoader::add_own(TablePtr table) {
   const MutexLock lock(mutex_);
   loaded_.insert(table->segment());
   take(std::move(table));
+  // Here its entries are at hand; the next run would have to read them from the store first.
+  file_memory_tables();
 }
 
 std::vector<IndexDamage> IndexLoader::damage() {
@@ -76,12 +78,17 @@ std::vector<IndexDamage> IndexLoader::damage() {
 Status IndexLoader::load_new() {
   bool is_whole = false;
   for (int attempt = 0; attempt < list_attempts_max && !is_whole; ++attempt) is_whole = TRY(load_listed());
-  if (is_apart_) return {};
+  file_memory_tables();
+  return {};
+}
+
+// Puts what the next run would have to read anew into a file, if that is worth one.
+void IndexLoader::file_memory_tables() {
+  if (is_apart_) return;
   uint64_t entry_count = 0;
   for (const TablePtr& table : memory_tables_) entry_count += table->entry_count();
   if (entry_count > unfiled_entry_count_max || memory_tables_.size() > unfiled_table_count_max) fold();
   compact(count_to_merge());
-  return {};
 }
 
 // Whether all that was listed was there.

@@ -50,6 +50,7 @@ class IndexLoader {
   void open_cache(const std::map<ObjectId, std::string>& stored) REQUIRES_LOCK(mutex_);
   void use_file_table(TablePtr table) REQUIRES_LOCK(mutex_);
   void take(TablePtr table) REQUIRES_LOCK(mutex_);
+  void file_memory_tables() REQUIRES_LOCK(mutex_);
   void fold() REQUIRES_LOCK(mutex_);
   void set_apart() REQUIRES_LOCK(mutex_);
   void compact(size_t count) REQUIRES_LOCK(mutex_);

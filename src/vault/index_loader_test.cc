@@ -298,6 +298,20 @@ TEST_F(IndexLoaderTest, a_session_that_writes_many_segments_keeps_few_of_them_in
   expect_lacks(process.index(), 2'400'000, 2'500'000);
 }
 
+TEST_F(IndexLoaderTest, what_a_run_wrote_itself_is_not_read_by_the_next) {
+  {
+    const Process writer = load(cached());
+    const std::string key = store_segment(*writer.vault, writer.domain(), synthetic_segment(0, 20'000, 1));
+    auto plain = std::make_shared<Bytes>(format::encode_segment(synthetic_segment(0, 20'000, 1)));
+    const ByteView view = *plain;
+    writer.domain().add_own_segment(IndexTable::make(parse_object_key(key)->id, view, std::move(plain)).value());
+    expect_knows(writer.index(), 0, 20'000);
+  }
+  const Process next = load(cached());
+  EXPECT_EQ(next.store->segments_read, 0u);
+  expect_knows(next.index(), 0, 20'000);
+}
+
 // Anonymous memory does not grow with the index: three times the entries take as much.
 TEST_F(IndexLoaderTest, a_large_index_is_loaded_in_the_memory_of_a_smaller_one) {
   constexpr uint32_t segment_chunk_count = 150'000;
