@@ -79,6 +79,7 @@ Status FileWriter::create_whole(int dir_fd, ByteView content) {
       .group_id = folder.group_known ? std::optional(folder.creation_group_id) : std::nullopt,
       .has_xattrs = folder.inherits_acl};
   TRY_DO(finish_file(fd.get(), before));
+  run.early_sync.wrote(content.size());
   if (task_.group != nullptr) {
     task_.group->done(task_.folder, task_.name, TRY(os::node_state({.fd = fd.get()})));
   }
@@ -94,6 +95,7 @@ Status FileWriter::replace_whole(int dir_fd, ByteView content) {
     const os::NodeState state = TRY(os::node_state({.fd = file.fd.get()}));
     TRY_DO(publish_temporary(run, file, dir_fd, task_.name, false));
     TRY_DO(finish_file(file.fd.get(), before_of(state)));
+    run.early_sync.wrote(content.size());
     if (task_.group != nullptr) task_.group->done(task_.folder, task_.name, state);
     return {};
   }();
@@ -160,7 +162,9 @@ Status FileWriter::write_at(uint64_t offset_bytes, ByteView data) {
     if (written.error().code() != ErrorCode::invalid) return run.failed(written.error()).during(name());
     direct_works_ = false;  // This file system asks for more than 4096.
   }
-  return run.watch(os::pwrite_full(file_.fd.get(), data, offset_bytes)).during(name());
+  TRY_DO(run.watch(os::pwrite_full(file_.fd.get(), data, offset_bytes)).during(name()));
+  run.early_sync.wrote(data.size());
+  return {};
 }
 
 // Direct writes into room that has its blocks go side by side; where each must find its own, they wait for one another

@@ -57,6 +57,8 @@ struct FileTreeTargetOptions {
   bool cross_mounts = false;
   std::string boot_id;  // What tells one life of the machine from the next; empty: the kernel knows.
   SyncMode sync = SyncMode::none;
+  // With SyncMode::data: after so many bytes a sync is begun beside the writing. 0: only at the end.
+  uint64_t early_sync_size_bytes = 256 << 20;
 
   // Metadata that can harm whoever restores the tree of a stranger. Unset means: yes if root restores into a folder
   // that root owns, else the value named here.

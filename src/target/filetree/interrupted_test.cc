@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 
@@ -129,6 +130,40 @@ TEST(InterruptedRestore, a_call_that_fails_is_told_and_mended_by_another_run) {
     ASSERT_TRUE(again.has_value()) << again.error().message();
     ASSERT_EQ(again->text(), "");
     ASSERT_EQ(describe_tree(folder / "x", Look::restored), expected);
+  }
+}
+
+// Fails one sync of the file system, counts all.
+class SyncObserver : public os::MutationObserver {
+ public:
+  explicit SyncObserver(int failing) : failing_(failing) {}
+  int before(const os::MutationEvent& event) override {
+    if (event.op != os::Mutation::sync_filesystem) return 0;
+    return ++count_ == failing_ ? EIO : 0;
+  }
+  int count() const { return count_; }
+
+ private:
+  const int failing_;
+  std::atomic<int> count_ = 0;
+};
+
+TEST(InterruptedRestore, an_early_sync_that_failed_fails_the_restore_though_the_last_succeeds) {
+  const Point point = point_of_everything();
+  for (const int failing : {0, 1}) {
+    SCOPED_TRACE(failing);
+    const TemporaryFolder folder;
+    FileTreeTargetOptions options = options_for(folder / "x");
+    options.sync = SyncMode::data;
+    options.early_sync_size_bytes = 100;
+    SyncObserver observer(failing);
+    os::set_mutation_observer(&observer);
+    const Result<Restored> restored = restore(point, options);
+    os::set_mutation_observer(nullptr);
+    EXPECT_EQ(restored.has_value(), failing == 0);
+    EXPECT_GE(observer.count(), failing == 0 ? 2 : 1);
+    // What the kernel said once is not lost: the run can be repeated.
+    ASSERT_TRUE(restore(point, options).has_value());
   }
 }
 

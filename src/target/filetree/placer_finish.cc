@@ -16,6 +16,7 @@ Result<std::vector<Problem>> Placer::finish() {
   if (!run_->options.dry_run) {
     const int root_fd = run_->folders.root()->get();
     const bool durably = run_->options.sync == SyncMode::data;
+    TRY_DO(run_->early_sync.finish());
     if (durably) TRY_DO(os::sync_filesystem(root_fd));
     TRY_DO(mark_.clear(root_fd, durably));
   }

@@ -35,7 +35,8 @@ Run::Run(FileTreeTargetOptions options_in, Policy policy_in, os::Fd root)
       user_id(os::effective_user_id()),
       creation_mask(os::creation_mask()),
       folders(std::move(root), options.cross_mounts ? os::Mounts::cross : os::Mounts::stay,
-              open_folder_count_max) {}
+              open_folder_count_max),
+      early_sync(folders.root(), options.sync == SyncMode::data ? options.early_sync_size_bytes : 0) {}
 
 Status Run::check() {
   if (!ended_.load(std::memory_order_acquire)) return {};

@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "format/file_attributes.h"
+#include "target/filetree/early_sync.h"
 #include "target/filetree/filetree_target.h"
 #include "target/filetree/folder.h"
 
@@ -52,6 +53,7 @@ class Run {
   const uint32_t creation_mask;
   bool trusts_times = true;  // False after a power cut. Set before any writer is made.
   FolderCache folders;
+  EarlySync early_sync;
 
   // The error that ended the run, if one did.
   Status check() EXCLUDES(mutex_);
