@@ -24,7 +24,8 @@ Result<Entry> decode_entry(ByteView value) {
   const uint8_t first = in.u8();
   const bool is_apart = (first & attributes_apart) != 0;
   const auto kind = static_cast<uint8_t>(first & ~attributes_apart);
-  if (in.ok() && kind != static_cast<uint8_t>(EntryKind::file)) {
+  entry.kind = static_cast<EntryKind>(kind);
+  if (in.ok() && entry.kind != EntryKind::file && entry.kind != EntryKind::bucket) {
     return Error(ErrorCode::corrupt, "entry: unknown kind " + std::to_string(kind));
   }
   entry.attributes = to_bytes(in.string());

@@ -9,7 +9,8 @@ namespace holdfast::format {
 
 // What kind of resource an entry belongs to; it says how `attributes` are to be read.
 enum class EntryKind : uint8_t {
-  file = 1,  // file_attributes.h
+  file = 1,    // file_attributes.h
+  bucket = 2,  // bucket_attributes.h, bucket_key.h
 };
 
 // The value of every key in a recovery point's tree: what the resource says of the item, and its bytes by reference.
