@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "aws/sigv4_parts.h"
 #include "aws/time_text.h"
 #include "base/hash_id.h"
 #include "crypto/sha256.h"
@@ -14,35 +15,10 @@ namespace holdfast::aws {
 
 namespace {
 
-constexpr std::string_view algorithm_name = "AWS4-HMAC-SHA256";
 constexpr std::string_view empty_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 // Proxies and curl may rewrite these, so that a signature must not depend on them.
 constexpr std::array<std::string_view, 4> never_signed{"authorization", "expect", "user-agent", "x-amzn-trace-id"};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-// Without blanks at the ends, and with single ones inside.
-std::string folded(std::string_view value) {
-  std::string out;
-  bool blank = false;
-  for (const char c : value) {
-    if (c == ' ' || c == '\t') {
-      blank = !out.empty();
-      continue;
-    }
-    if (blank) out += ' ';
-    blank = false;
-    out += c;
-  }
-  return out;
-}
 
 std::string hex(const crypto::Hash32& hash) { return to_hex(ByteView(hash)); }
 
@@ -82,10 +58,10 @@ struct Canonical {
 Canonical canonical_request(const SignableRequest& request, PathRule rule) {
   std::map<std::string, std::string> headers;
   for (const net::HttpHeader& header : request.headers) {
-    const std::string name = lower(header.name);
+    const std::string name = lower_case(header.name);
     if (std::find(never_signed.begin(), never_signed.end(), name) != never_signed.end()) continue;
-    const auto [at, is_new] = headers.emplace(name, folded(header.value));
-    if (!is_new) at->second += "," + folded(header.value);
+    const auto [at, is_new] = headers.emplace(name, folded_value(header.value));
+    if (!is_new) at->second += "," + folded_value(header.value);
   }
   Canonical canonical;
   std::string lines;
@@ -93,9 +69,46 @@ Canonical canonical_request(const SignableRequest& request, PathRule rule) {
     lines += name + ":" + value + "\n";
     canonical.signed_headers += (canonical.signed_headers.empty() ? "" : ";") + name;
   }
-  canonical.text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonical_path(request.path, rule),
-                               canonical_query(request.query), lines, canonical.signed_headers, request.payload_hash);
+  canonical.text = canonical_request_text(request.method, canonical_path(request.path, rule), request.query, lines,
+                                          canonical.signed_headers, request.payload_hash);
   return canonical;
+}
+
+void put_header(net::HttpHeaders& headers, std::string name, std::string value) {
+  std::erase_if(headers, [&](const net::HttpHeader& header) { return lower_case(header.name) == lower_case(name); });
+  headers.push_back({.name = std::move(name), .value = std::move(value)});
+}
+
+}  // namespace
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+std::string folded_value(std::string_view value) {
+  std::string out;
+  bool blank = false;
+  for (const char c : value) {
+    if (c == ' ' || c == '\t') {
+      blank = !out.empty();
+      continue;
+    }
+    if (blank) out += ' ';
+    blank = false;
+    out += c;
+  }
+  return out;
+}
+
+std::string canonical_request_text(std::string_view method, std::string_view path, const Query& query,
+                                   std::string_view header_lines, std::string_view signed_headers,
+                                   std::string_view payload_hash) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, path, canonical_query(query), header_lines, signed_headers,
+                     payload_hash);
 }
 
 std::string scope_text(const SigningScope& scope, std::string_view date) {
@@ -112,19 +125,12 @@ crypto::Hash32 signing_key(const SigningScope& scope, const Credentials& credent
   return crypto::hmac_sha256(service, as_bytes("aws4_request"));
 }
 
-std::string signature_of(const Canonical& canonical, const SigningScope& scope, const Credentials& credentials,
+std::string signature_of(std::string_view canonical_request, const SigningScope& scope, const Credentials& credentials,
                          std::string_view date) {
-  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", algorithm_name, date, scope_text(scope, date),
-                                          hex(crypto::sha256(as_bytes(canonical.text))));
+  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", sigv4_algorithm, date, scope_text(scope, date),
+                                          hex(crypto::sha256(as_bytes(canonical_request))));
   return hex(crypto::hmac_sha256(signing_key(scope, credentials, date), as_bytes(to_sign)));
 }
-
-void put_header(net::HttpHeaders& headers, std::string name, std::string value) {
-  std::erase_if(headers, [&](const net::HttpHeader& header) { return lower(header.name) == lower(name); });
-  headers.push_back({.name = std::move(name), .value = std::move(value)});
-}
-
-}  // namespace
 
 std::string payload_hash(std::span<const ByteView> body) { return hex(crypto::sha256(body)); }
 
@@ -138,9 +144,9 @@ std::string sign_headers(SignableRequest& request, const SigningScope& scope, co
     put_header(request.headers, "X-Amz-Security-Token", credentials.session_token);
   }
   const Canonical canonical = canonical_request(request, scope.path_rule);
-  std::string signature = signature_of(canonical, scope, credentials, date);
+  std::string signature = signature_of(canonical.text, scope, credentials, date);
   put_header(request.headers, "Authorization",
-             fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", algorithm_name,
+             fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", sigv4_algorithm,
                          credentials.access_key_id, scope_text(scope, date), canonical.signed_headers, signature));
   return signature;
 }
@@ -149,14 +155,14 @@ void sign_query(SignableRequest& request, const SigningScope& scope, const Crede
                 std::chrono::seconds lifetime) {
   const std::string date = amz_date(now);
   Query& query = request.query;
-  query.emplace_back("X-Amz-Algorithm", algorithm_name);
+  query.emplace_back("X-Amz-Algorithm", sigv4_algorithm);
   query.emplace_back("X-Amz-Credential", credentials.access_key_id + "/" + scope_text(scope, date));
   query.emplace_back("X-Amz-Date", date);
   query.emplace_back("X-Amz-Expires", std::to_string(lifetime.count()));
   query.emplace_back("X-Amz-SignedHeaders", canonical_request(request, scope.path_rule).signed_headers);
   if (!credentials.session_token.empty()) query.emplace_back("X-Amz-Security-Token", credentials.session_token);
   query.emplace_back("X-Amz-Signature",
-                     signature_of(canonical_request(request, scope.path_rule), scope, credentials, date));
+                     signature_of(canonical_request(request, scope.path_rule).text, scope, credentials, date));
 }
 
 ChunkSigner::ChunkSigner(const SigningScope& scope, const Credentials& credentials, UnixTimeNs now, std::string seed)
@@ -172,7 +178,11 @@ std::string ChunkSigner::sign(std::string_view algorithm, const std::string& tex
 }
 
 std::string ChunkSigner::sign_chunk(ByteView chunk) {
-  return sign("AWS4-HMAC-SHA256-PAYLOAD", fmt::format("{}\n{}", empty_hash, hex(crypto::sha256(chunk))));
+  return sign_chunk_of(crypto::sha256(chunk));
+}
+
+std::string ChunkSigner::sign_chunk_of(ByteView sha256) {
+  return sign("AWS4-HMAC-SHA256-PAYLOAD", fmt::format("{}\n{}", empty_hash, to_hex(sha256)));
 }
 
 std::string ChunkSigner::sign_trailer(std::string_view lines) {

@@ -54,6 +54,8 @@ class ChunkSigner {
   ChunkSigner(const SigningScope& scope, const Credentials& credentials, UnixTimeNs now, std::string seed);
   // In the order of the body; the last chunk is empty.
   std::string sign_chunk(ByteView chunk);
+  // The same for a chunk of which only the SHA-256 is at hand.
+  std::string sign_chunk_of(ByteView sha256);
   // Of lines "name:value\n", after the empty chunk.
   std::string sign_trailer(std::string_view lines);
 

@@ -12,12 +12,34 @@ namespace holdfast::aws {
 namespace {
 
 using std::chrono::days;
-using std::chrono::seconds;
 using std::chrono::sys_days;
 
 constexpr int64_t ns_per_second = 1'000'000'000;
 constexpr std::array<std::string_view, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+constexpr std::array<std::string_view, 7> day_names{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+
+struct Parts {
+  int year;
+  unsigned month, day, weekday;
+  int64_t hour, minute, second, millisecond;
+};
+
+Parts parts_of(UnixTimeNs time) {
+  const std::chrono::nanoseconds since(time);
+  const auto day = std::chrono::floor<days>(since);
+  const std::chrono::year_month_day date{sys_days(day)};
+  const auto rest = std::chrono::floor<std::chrono::milliseconds>(since - day).count();
+  return {.year = static_cast<int>(date.year()),
+          .month = static_cast<unsigned>(date.month()),
+          .day = static_cast<unsigned>(date.day()),
+          .weekday = std::chrono::weekday(sys_days(day)).c_encoding(),
+          .hour = rest / 3'600'000,
+          .minute = rest / 60'000 % 60,
+          .second = rest / 1000 % 60,
+          .millisecond = rest % 1000};
+}
 
 // All of `text` as a number without sign.
 std::optional<int> number(std::string_view text) {
@@ -44,14 +66,27 @@ std::optional<UnixTimeNs> moment(std::optional<int> year, std::optional<int> mon
 }  // namespace
 
 std::string compact_time(UnixTimeNs time) {
-  int64_t whole = time / ns_per_second;
-  if (time % ns_per_second < 0) --whole;
-  const auto day = std::chrono::floor<days>(seconds(whole));
-  const std::chrono::year_month_day date{sys_days(day)};
-  const auto rest = (seconds(whole) - day).count();
-  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), rest / 3600,
-                     rest / 60 % 60, rest % 60);
+  const Parts at = parts_of(time);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", at.year, at.month, at.day, at.hour, at.minute, at.second);
+}
+
+std::string http_date(UnixTimeNs time) {
+  const Parts at = parts_of(time);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", day_names[at.weekday], at.day,
+                     month_names[at.month - 1], at.year, at.hour, at.minute, at.second);
+}
+
+std::string iso_time(UnixTimeNs time) {
+  const Parts at = parts_of(time);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", at.year, at.month, at.day, at.hour, at.minute,
+                     at.second, at.millisecond);
+}
+
+std::optional<UnixTimeNs> parse_compact_time(std::string_view text) {
+  if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') return std::nullopt;
+  std::string clock(text.substr(9, 2));
+  clock.append(":").append(text.substr(11, 2)).append(":").append(text.substr(13, 2));
+  return moment(number(text.substr(0, 4)), number(text.substr(4, 2)), number(text.substr(6, 2)), clock);
 }
 
 std::optional<UnixTimeNs> parse_http_date(std::string_view text) {

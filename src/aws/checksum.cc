@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aws/checksum.h"
+
+#include <array>
+#include <cstring>
+
+#include "crypto/digest.h"
+
+namespace holdfast::aws {
+
+namespace {
+
+constexpr size_t slice_count = 8;
+
+// Tables for eight bytes at a step. `polynomial`: reflected, as all of these CRCs are.
+template <class Word>
+constexpr auto make_tables(Word polynomial) {
+  std::array<std::array<Word, 256>, slice_count> tables{};
+  for (size_t byte = 0; byte < 256; ++byte) {
+    Word value = static_cast<Word>(byte);
+    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? polynomial : 0);
+    tables[0][byte] = value;
+  }
+  for (size_t slice = 1; slice < slice_count; ++slice) {
+    for (size_t byte = 0; byte < 256; ++byte) {
+      const Word before = tables[slice - 1][byte];
+      tables[slice][byte] = (before >> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+constexpr auto crc32_tables = make_tables<uint32_t>(0xedb88320U);
+constexpr auto crc32c_tables = make_tables<uint32_t>(0x82f63b78U);
+constexpr auto crc64nvme_tables = make_tables<uint64_t>(0x9a6c9329ac4bc9b5ULL);
+
+template <class Word>
+class Crc : public Checksum {
+ public:
+  using Tables = std::array<std::array<Word, 256>, slice_count>;
+  explicit Crc(const Tables& tables) : tables_(tables) {}
+  void update(ByteView bytes) override {
+    Word crc = crc_;
+    while (bytes.size() >= slice_count) {
+      uint64_t word = 0;
+      std::memcpy(&word, bytes.data(), sizeof word);
+      word ^= crc;
+      crc = 0;
+      for (size_t at = 0; at < slice_count; ++at) crc ^= tables_[slice_count - 1 - at][(word >> (8 * at)) & 0xff];
+      bytes = bytes.subspan(slice_count);
+    }
+    for (const std::byte byte : bytes) {
+      crc = (crc >> 8) ^ tables_[0][(crc ^ static_cast<Word>(byte)) & 0xff];
+    }
+    crc_ = crc;
+  }
+  Bytes value() override {
+    Bytes out(sizeof(Word));
+    for (size_t at = 0; at < out.size(); ++at) {
+      out[at] = static_cast<std::byte>((static_cast<Word>(~crc_) >> (8 * (out.size() - 1 - at))) & 0xff);
+    }
+    return out;
+  }
+
+ private:
+  const Tables& tables_;
+  Word crc_ = static_cast<Word>(~Word{0});
+};
+
+class DigestChecksum : public Checksum {
+ public:
+  explicit DigestChecksum(crypto::DigestKind kind) : digest_(kind) {}
+  void update(ByteView bytes) override { digest_.update(bytes); }
+  Bytes value() override { return digest_.take(); }
+
+ private:
+  crypto::Digest digest_;
+};
+
+constexpr std::pair<std::string_view, ChecksumKind> kinds[] = {{"crc32", ChecksumKind::crc32},
+                                                               {"crc32c", ChecksumKind::crc32c},
+                                                               {"crc64nvme", ChecksumKind::crc64nvme},
+                                                               {"sha1", ChecksumKind::sha1},
+                                                               {"sha256", ChecksumKind::sha256}};
+
+}  // namespace
+
+std::optional<ChecksumKind> parse_checksum_kind(std::string_view name) {
+  for (const auto& [known, kind] : kinds) {
+    if (known == name) return kind;
+  }
+  return std::nullopt;
+}
+
+std::string_view name_of(ChecksumKind kind) { return kinds[static_cast<size_t>(kind)].first; }
+
+std::unique_ptr<Checksum> make_checksum(ChecksumKind kind) {
+  switch (kind) {
+    case ChecksumKind::crc32: return std::make_unique<Crc<uint32_t>>(crc32_tables);
+    case ChecksumKind::crc32c: return std::make_unique<Crc<uint32_t>>(crc32c_tables);
+    case ChecksumKind::crc64nvme: return std::make_unique<Crc<uint64_t>>(crc64nvme_tables);
+    case ChecksumKind::sha1: return std::make_unique<DigestChecksum>(crypto::DigestKind::sha1);
+    case ChecksumKind::sha256: break;
+  }
+  return std::make_unique<DigestChecksum>(crypto::DigestKind::sha256);
+}
+
+}  // namespace holdfast::aws

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aws/checksum.h"
+
+#include <gtest/gtest.h>
+
+#include "aws/base64.h"
+#include "base/hash_id.h"
+
+namespace holdfast::aws {
+namespace {
+
+std::string checksum_of(std::string_view name, std::string_view text) {
+  const auto kind = parse_checksum_kind(name);
+  if (!kind) return "none";
+  const auto checksum = make_checksum(*kind);
+  // In pieces of every size, so that whole words and single bytes both come in.
+  for (size_t size = 1; !text.empty(); size = size % 17 + 1) {
+    const std::string_view piece = text.substr(0, size);
+    checksum->update(as_bytes(piece));
+    text.remove_prefix(piece.size());
+  }
+  return to_hex(checksum->value());
+}
+
+TEST(Checksum, the_check_values_of_each_kind_come_out) {
+  EXPECT_EQ(checksum_of("crc32", "123456789"), "cbf43926");
+  EXPECT_EQ(checksum_of("crc32c", "123456789"), "e3069283");
+  EXPECT_EQ(checksum_of("crc64nvme", "123456789"), "ae8b14860a799888");
+  EXPECT_EQ(checksum_of("sha1", "abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(checksum_of("sha256", "abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(checksum_of("md6", "abc"), "none");
+}
+
+TEST(Checksum, words_and_bytes_give_the_same) {
+  std::string text;
+  for (int at = 0; at < 1000; ++at) text += static_cast<char>(at * 7);
+  for (const char* name : {"crc32", "crc32c", "crc64nvme"}) {
+    const auto whole = make_checksum(*parse_checksum_kind(name)), single = make_checksum(*parse_checksum_kind(name));
+    whole->update(as_bytes(text));
+    for (const char& c : text) single->update(as_bytes(std::string_view(&c, 1)));
+    EXPECT_EQ(to_hex(whole->value()), to_hex(single->value())) << name;
+    EXPECT_EQ(name_of(*parse_checksum_kind(name)), name);
+  }
+}
+
+TEST(Base64, only_what_is_written_is_read) {
+  for (const std::string_view text : {"", "f", "fo", "foo", "foob"}) {
+    const std::string encoded = to_base64(as_bytes(text));
+    ASSERT_TRUE(from_base64(encoded).has_value()) << encoded;
+    EXPECT_EQ(as_text(*from_base64(encoded)), text);
+  }
+  EXPECT_EQ(to_base64(as_bytes("foob")), "Zm9vYg==");
+  for (const std::string_view bad : {"Zm9vYg=", "Zm9vYg", "Zm9v!g==", "Zm9vYg==x", "=", "Zm9v Yg=="}) {
+    EXPECT_FALSE(from_base64(bad).has_value()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::aws
