@@ -46,6 +46,8 @@ std::span<const Command> command_table() {
       cat_command(),
       diff_command(),
       mount_command(),
+      serve_point_command(),
+      serve_command(),
       export_command(),
       copy_command(),
       forget_command(),

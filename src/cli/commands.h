@@ -30,6 +30,8 @@ Command find_command();
 Command cat_command();
 Command diff_command();
 Command mount_command();
+Command serve_point_command();
+Command serve_command();
 Command export_command();
 Command copy_command();
 Command forget_command();

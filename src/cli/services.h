@@ -65,6 +65,46 @@ struct PointsMount {
   std::function<void()> mounted;             // Called once it can be used.
 };
 
+// Where a server listens, and whom it answers.
+struct ServerPlace {
+  std::string address = "127.0.0.1";
+  uint16_t port = 0;                         // 0: one that is free.
+  std::string access_key_id;                 // With the secret; both empty: made anew.
+  std::string secret_access_key;
+  std::string certificate_file, private_key_file;  // PEM; both empty: plain HTTP, or what the server makes itself.
+};
+
+// What a client needs to know of a server that listens.
+struct ServerNews {
+  std::string url;
+  std::string bucket;
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string certificate_file = {};         // To be trusted by clients, where the server made it itself.
+};
+
+// An S3 server whose uploads become recovery points, until stopped.
+struct IngestServer {
+  std::string bucket;
+  std::string host, user, program_version;   // What its points say.
+  ServerPlace place;
+  bool is_plain = false;                     // HTTP, without a certificate.
+  std::chrono::nanoseconds upload_idle_max = std::chrono::hours(24);  // Then a multipart upload expires.
+  std::stop_token stop;
+  std::function<void(const ServerNews& news)> listening;
+  std::function<void(const std::string& what)> complain;
+};
+
+// A point to be shown as a read-only S3 server until stopped.
+struct PointServer {
+  vault::PointInfo point;
+  std::string bucket;                        // Empty: by the kind of the point.
+  ServerPlace place;
+  std::stop_token stop;
+  std::function<void(const ServerNews& news)> listening;     // Called once it can be used.
+  std::function<void(const std::string& what)> complain;     // Told of troubles of our own; from any thread.
+};
+
 // A store in one new file, which has its name once finish() was called.
 struct ArchiveFile {
   std::unique_ptr<store::ObjectStore> store;
@@ -100,6 +140,8 @@ class Services {
       const std::vector<std::string>& patterns) = 0;
   // Returns when it is over.
   virtual Status mount_points(vault::Vault& vault, const PointsMount& request) = 0;
+  virtual Status serve_point(vault::Vault& vault, const PointServer& request) = 0;
+  virtual Status serve_ingest(vault::Vault& vault, const IngestServer& request) = 0;
 };
 
 }  // namespace holdfast::cli

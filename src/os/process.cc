@@ -114,9 +114,10 @@ Result<CommandOutcome> run_command(const std::string& command_line, const Comman
   const bool captures = options.standard_output == StandardOutput::capture;
   std::array<int, 2> ends = {-1, -1};
   if (captures && ::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error(errno, "pipe");
+  const int own_output_fd = options.standard_output == StandardOutput::inherit ? STDOUT_FILENO : STDERR_FILENO;
   const Fd reading(ends[0]);
   Fd writing(ends[1]);
-  const pid_t pid = TRY(spawn_shell(command_line, options, captures ? writing.get() : STDERR_FILENO));
+  const pid_t pid = TRY(spawn_shell(command_line, options, captures ? writing.get() : own_output_fd));
   writing.reset();
   CommandOutcome outcome;
   Result<std::string> output = captures ? drain(reading.get(), options.output_size_bytes_max) : std::string();

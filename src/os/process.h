@@ -12,6 +12,7 @@ namespace holdfast::os {
 enum class StandardOutput {
   capture,    // Into CommandOutcome::output.
   to_stderr,  // So that a hook's chatter does not mix with ours.
+  inherit,    // Ours: what it prints is what was asked for.
 };
 
 struct CommandOptions {

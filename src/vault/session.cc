@@ -246,6 +246,19 @@ Result<bool> Session::claim(IdSpace space, const format::ShortId& id, uint64_t s
   return true;
 }
 
+Result<bool> Session::rely_on(IdSpace space, const ChunkId& id, uint64_t size_bytes) {
+  TRY_DO(domain_.load_index_once());
+  const format::ShortId short_id = format::short_id(id);
+  Shard& shard = shards_[static_cast<size_t>(short_id[0]) % shard_count];
+  const MutexLock lock(shard.mutex);
+  if ((space == IdSpace::chunk ? shard.chunks : shard.pieces).contains(short_id)) return true;
+  const Index& index = domain_.index();
+  const auto home = space == IdSpace::chunk ? index.find_chunk(short_id) : index.find_piece(short_id);
+  if (!home || !may_rely_on(*home, size_bytes)) return false;
+  note_reuse(*home->pack);
+  return true;
+}
+
 Result<std::optional<Location>> Session::find_piece(const ChunkId& id) {
   TRY_DO(domain_.load_index_once());
   return domain_.index().find_piece(format::short_id(id));

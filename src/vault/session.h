@@ -93,6 +93,10 @@ class Session {
   // counts as absent.
   const std::set<ObjectId>& lost_packs() const { return lost_packs_; }
 
+  // Relies on what is held already, by whomever, if that will do: true. Else the caller must put it, if it goes on to
+  // refer to it.
+  Result<bool> rely_on(IdSpace space, const ChunkId& id, uint64_t size_bytes);
+
   // Where a piece stands in what the vault held before this session; nothing if it is new.
   Result<std::optional<Location>> find_piece(const ChunkId& id);
 

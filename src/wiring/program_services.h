@@ -25,6 +25,8 @@ class ProgramServices : public cli::Services {
   Result<std::vector<std::string>> read_lines(const std::string& path) override;
   Result<std::function<bool(ByteView, bool)>> make_matcher(const std::vector<std::string>& patterns) override;
   Status mount_points(vault::Vault& vault, const cli::PointsMount& request) override;
+  Status serve_point(vault::Vault& vault, const cli::PointServer& request) override;
+  Status serve_ingest(vault::Vault& vault, const cli::IngestServer& request) override;
 
  private:
   os::RealClock clock_;

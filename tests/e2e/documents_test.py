@@ -19,6 +19,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import s3_servers
 from conftest import REPOSITORY
 from holdfast import Holdfast
 
@@ -66,6 +67,7 @@ class Shell:
         (self.srv / "data/photo.jpg").write_bytes(os.urandom(300_000))
         (self.place / "bin").mkdir()
         (self.place / "bin/holdfast").symlink_to(binary)
+        (self.place / "bin/aws").symlink_to(s3_servers.tool("awscli/bin/aws"))
         environment = dict(Holdfast(binary, place, None).environment)
         environment["PATH"] = f"{self.place}/bin:{environment['PATH']}"
         self.bash = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -32,6 +33,19 @@ def tool(name):
 def tools_python():
     """A Python that has botocore and boto3."""
     return tool("venv/bin/python3")
+
+
+def import_boto3():
+    """boto3 and botocore, which are plain Python, whichever Python runs the tests."""
+    places = sorted((tools() / "venv/lib").glob("python3*/site-packages"))
+    assert places, f"{tools()}/venv is missing: run 'scripts/deps test'"
+    if str(places[0]) not in sys.path:
+        sys.path.append(str(places[0]))
+    import boto3  # pylint: disable=import-outside-toplevel
+    import botocore  # pylint: disable=import-outside-toplevel
+    import botocore.config  # pylint: disable=import-outside-toplevel
+    import botocore.exceptions  # pylint: disable=import-outside-toplevel
+    return boto3, botocore
 
 
 def listening_port(pid):

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aws/base64.h"
+#include "aws/time_text.h"
+#include "base/hash_id.h"
+#include "crypto/digest.h"
+#include "serve/ingest_writer.h"
+#include "serve/write_documents.h"
+#include "serve/xml_writer.h"
+
+// Multipart uploads: the bytes of each part go into the vault as they come; the object is there, durable, when the
+// upload is complete.
+namespace holdfast::serve {
+
+namespace {
+
+constexpr uint64_t part_size_bytes_min = 5 << 20;  // But for the last one.
+constexpr uint64_t listed_count_max = 1000;
+
+std::string quoted(const std::string& etag) { return "\"" + etag + "\""; }
+
+// What was announced as the whole object, from the parts that are named.
+struct Composed {
+  std::vector<format::Content> parts;
+  std::vector<format::PartRun> runs;
+  uint64_t size_bytes = 0;
+  std::string etag;
+};
+
+Outcome<Composed> compose(const Upload& upload, const std::vector<NamedPart>& named) {
+  Composed composed;
+  crypto::Digest md5(crypto::DigestKind::md5);
+  for (const NamedPart& name : named) {
+    const auto part = upload.parts.find(name.number);
+    if (part == upload.parts.end() || part->second.md5 != name.md5) {
+      return refuse(400, "InvalidPart", "One or more of the specified parts could not be found.");
+    }
+    if (part->second.size_bytes < part_size_bytes_min && &name != &named.back()) {
+      return refuse(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
+    }
+    md5.update(part->second.md5);
+    composed.parts.push_back(part->second.content);
+    composed.size_bytes += part->second.size_bytes;
+    format::add_part(composed.runs, part->second.size_bytes);
+  }
+  composed.etag = to_hex(md5.take()) + "-" + std::to_string(named.size());
+  return composed;
+}
+
+std::string complete_xml(const S3Request& request, const std::string& etag) {
+  XmlWriter xml("CompleteMultipartUploadResult");
+  xml.element("Location", "/" + request.bucket + request.path).element("Bucket", request.bucket);
+  xml.element("Key", request.key).element("ETag", quoted(etag));
+  return xml.take();
+}
+
+}  // namespace
+
+Outcome<void> IngestWriter::create_upload(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  format::BucketAttributes attributes = TRY_OUTCOME(attributes_of(request));
+  const std::string id = TRY_OUTCOME(uploads_.begin(request.key, std::move(attributes)));
+  XmlWriter xml("InitiateMultipartUploadResult");
+  xml.element("Bucket", request.bucket).element("Key", request.key).element("UploadId", id);
+  exchange.answer_xml(xml.take());
+  return {};
+}
+
+Outcome<void> IngestWriter::upload_part(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  if (request.header("x-amz-copy-source")) {
+    return refuse(501, "NotImplemented", "Parts cannot be copied from other objects here.");
+  }
+  const auto number = parse_number(request.parameter_of("partNumber").value_or(""), part_number_max);
+  if (!number || *number == 0) {
+    return refuse(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+  }
+  const std::string_view id = *request.parameter_of("uploadId");
+  TRY_OUTCOME_DO(uploads_.touch(id, request.key));
+  Stored stored = TRY_OUTCOME(receive(exchange, Whole::no));
+  net::HttpHeaders answer{{"ETag", quoted(to_hex(stored.md5))}};
+  if (stored.checksum) {
+    answer.push_back({"x-amz-checksum-" + std::string(aws::name_of(stored.checksum->first)),
+                      aws::to_base64(stored.checksum->second)});
+  }
+  UploadedPart part{.md5 = std::move(stored.md5), .size_bytes = stored.size_bytes, .modified = clock_.now(),
+                    .content = std::move(stored.content)};
+  TRY_OUTCOME_DO(uploads_.put(id, request.key, static_cast<uint32_t>(*number), std::move(part)));
+  exchange.answer(200, answer);
+  return {};
+}
+
+Outcome<void> IngestWriter::complete_upload(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  const std::string_view id = *request.parameter_of("uploadId");
+  const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max));
+  const std::vector<NamedPart> named = TRY_OUTCOME(parse_complete_multipart(document));
+  // A client that did not hear our answer asks again.
+  if (const auto etag = uploads_.completed_etag(id, request.key)) {
+    exchange.answer_xml(complete_xml(request, *etag));
+    return {};
+  }
+  const Upload upload = TRY_OUTCOME(uploads_.get(id, request.key));
+  Composed composed = TRY_OUTCOME(compose(upload, named));
+  NewObject object{.key = request.key, .attributes = upload.attributes, .parts = std::move(composed.parts)};
+  if (request.header("if-none-match") == "*") object.existing = NewObject::Existing::forbid;
+  object.attributes.size_bytes = composed.size_bytes;
+  object.attributes.etag = composed.etag;
+  object.attributes.parts = std::move(composed.runs);
+  TRY_OUTCOME_DO(commit_object(bucket_.ingest(), object, clock_.now()));
+  uploads_.complete(id, composed.etag);
+  exchange.answer_xml(complete_xml(request, composed.etag));
+  return {};
+}
+
+Outcome<void> IngestWriter::abort_upload(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  TRY_OUTCOME_DO(uploads_.abort(*request.parameter_of("uploadId"), request.key));
+  exchange.answer(204, {});
+  return {};
+}
+
+Outcome<void> IngestWriter::list_parts(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  const std::string_view id = *request.parameter_of("uploadId");
+  const Upload upload = TRY_OUTCOME(uploads_.get(id, request.key));
+  const uint64_t marker =
+      parse_number(request.parameter_of("part-number-marker").value_or("0"), part_number_max).value_or(0);
+  const uint64_t asked =
+      parse_number(request.parameter_of("max-parts").value_or("1000"), UINT32_MAX).value_or(listed_count_max);
+  const uint64_t count_max = std::min(asked, listed_count_max);
+  XmlWriter xml("ListPartsResult");
+  xml.element("Bucket", request.bucket).element("Key", request.key).element("UploadId", id);
+  xml.element("PartNumberMarker", marker).element("MaxParts", count_max);
+  uint64_t count = 0, last = marker;
+  auto part = upload.parts.upper_bound(static_cast<uint32_t>(marker));
+  for (; part != upload.parts.end() && count < count_max; ++part, ++count) {
+    last = part->first;
+    xml.open("Part").element("PartNumber", last).element("LastModified", aws::iso_time(part->second.modified));
+    xml.element("ETag", quoted(to_hex(part->second.md5))).element("Size", part->second.size_bytes).close("Part");
+  }
+  xml.element("NextPartNumberMarker", last).flag("IsTruncated", part != upload.parts.end());
+  xml.element("StorageClass", "STANDARD");
+  exchange.answer_xml(xml.take());
+  return {};
+}
+
+Outcome<void> IngestWriter::list_uploads(Exchange& exchange) {
+  const S3Request& request = exchange.request;
+  const std::string_view prefix = request.parameter_of("prefix").value_or("");
+  const std::string_view key_marker = request.parameter_of("key-marker").value_or("");
+  XmlWriter xml("ListMultipartUploadsResult");
+  xml.element("Bucket", request.bucket).element("Prefix", prefix).element("KeyMarker", key_marker);
+  xml.element("MaxUploads", listed_count_max);
+  // At most so many are under way: one page holds all.
+  xml.flag("IsTruncated", false);
+  for (const Upload& upload : uploads_.all()) {
+    if (!upload.key.starts_with(prefix) || (!key_marker.empty() && upload.key <= key_marker)) continue;
+    xml.open("Upload").element("Key", upload.key).element("UploadId", upload.id);
+    xml.element("StorageClass", "STANDARD").element("Initiated", aws::iso_time(upload.begun)).close("Upload");
+  }
+  exchange.answer_xml(xml.take());
+  return {};
+}
+
+}  // namespace holdfast::serve

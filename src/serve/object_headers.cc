@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "serve/ingest_writer.h"
+#include "serve/write_documents.h"
+
+namespace holdfast::serve {
+
+namespace {
+
+constexpr std::string_view kept_headers[] = {"cache-control",    "content-disposition", "content-encoding",
+                                             "content-language", "content-type",        "expires",
+                                             "x-amz-website-redirect-location"};
+constexpr std::string_view metadata_prefix = "x-amz-meta-";
+constexpr size_t metadata_size_bytes_max = 8192;
+// What these ask for would not be done.
+constexpr std::string_view refused_prefixes[] = {"x-amz-server-side-encryption-customer-", "x-amz-object-lock-",
+                                                 "x-amz-server-side-encryption-aws-kms-"};
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
+// "aws-chunked" is how a body travels, and no property of the object.
+std::string without_aws_chunked(std::string_view encodings) {
+  std::string kept;
+  while (!encodings.empty()) {
+    std::string_view one = encodings.substr(0, encodings.find(','));
+    encodings.remove_prefix(std::min(encodings.size(), one.size() + 1));
+    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+    if (one.empty() || one == "aws-chunked") continue;
+    kept += (kept.empty() ? "" : ",") + std::string(one);
+  }
+  return kept;
+}
+
+}  // namespace
+
+Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
+  format::BucketAttributes attributes;
+  size_t metadata_size_bytes = 0;
+  for (const net::HttpHeader& header : *request.headers) {
+    const std::string name = lower_case(header.name);
+    for (const std::string_view prefix : refused_prefixes) {
+      if (name.starts_with(prefix)) return refuse(501, "NotImplemented", "The header " + name + " is not supported.");
+    }
+    std::string value = name == "content-encoding" ? without_aws_chunked(header.value) : header.value;
+    if (name.starts_with(metadata_prefix)) metadata_size_bytes += name.size() - metadata_prefix.size() + value.size();
+    const bool is_kept = name.starts_with(metadata_prefix) ||
+                         std::find(std::begin(kept_headers), std::end(kept_headers), name) != std::end(kept_headers);
+    if (is_kept && !value.empty()) attributes.headers.push_back({name, std::move(value)});
+  }
+  if (metadata_size_bytes > metadata_size_bytes_max) {
+    return refuse(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
+  }
+  std::sort(attributes.headers.begin(), attributes.headers.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto last = std::unique(attributes.headers.begin(), attributes.headers.end(),
+                                [](const auto& a, const auto& b) { return a.name == b.name; });
+  attributes.headers.erase(last, attributes.headers.end());
+  if (const auto storage_class = request.header("x-amz-storage-class"); storage_class && *storage_class != "STANDARD") {
+    attributes.storage_class = *storage_class;
+  }
+  if (const auto tagging = request.header("x-amz-tagging")) {
+    for (auto& [name, value] : TRY_OUTCOME(parse_tagging(*tagging))) attributes.tags.push_back({name, value});
+  }
+  return attributes;
+}
+
+}  // namespace holdfast::serve

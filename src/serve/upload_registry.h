@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "format/bucket_attributes.h"
+#include "format/content.h"
+#include "serve/s3_request.h"
+
+namespace holdfast::serve {
+
+// A part of an upload under way; its bytes are in the vault.
+struct UploadedPart {
+  Bytes md5;
+  uint64_t size_bytes = 0;
+  UnixTimeNs modified = 0;
+  format::Content content;
+};
+
+// A multipart upload under way.
+struct Upload {
+  std::string id;
+  std::string key;
+  format::BucketAttributes attributes;  // As asked for when it began.
+  UnixTimeNs begun = 0;
+  std::map<uint32_t, UploadedPart> parts;
+};
+
+// The multipart uploads of one server: in its memory, and gone with it. One that nobody touches for a while expires.
+// Any thread.
+class UploadRegistry {
+ public:
+  UploadRegistry(std::chrono::nanoseconds idle_max, Clock& clock, Rng& rng)
+      : idle_max_(idle_max), clock_(clock), rng_(rng) {}
+
+  // The new upload's id. Refuses more than so many at a time.
+  Outcome<std::string> begin(std::string key, format::BucketAttributes attributes) EXCLUDES(mutex_);
+  // NoSuchUpload unless there is one of that id for that key. Counts as a touch.
+  Outcome<void> touch(std::string_view id, std::string_view key) EXCLUDES(mutex_);
+  Outcome<void> put(std::string_view id, std::string_view key, uint32_t number, UploadedPart part) EXCLUDES(mutex_);
+  // As it is now.
+  Outcome<Upload> get(std::string_view id, std::string_view key) EXCLUDES(mutex_);
+  Outcome<void> abort(std::string_view id, std::string_view key) EXCLUDES(mutex_);
+  // It is complete, under that ETag: whoever asks again within the time that uploads are kept is told so.
+  void complete(std::string_view id, std::string etag) EXCLUDES(mutex_);
+  std::optional<std::string> completed_etag(std::string_view id, std::string_view key) EXCLUDES(mutex_);
+  // Without their parts, by key and id.
+  std::vector<Upload> all() EXCLUDES(mutex_);
+  // Forgets what nobody has touched for too long.
+  void expire() EXCLUDES(mutex_);
+
+ private:
+  struct Kept {
+    Upload upload;
+    std::chrono::nanoseconds touched{0};
+    std::optional<std::string> etag;  // Complete.
+  };
+  Outcome<Kept*> find(std::string_view id, std::string_view key) REQUIRES_LOCK(mutex_);
+  bool forget_oldest_complete() REQUIRES_LOCK(mutex_);
+  const std::chrono::nanoseconds idle_max_;
+  Clock& clock_;
+  Rng& rng_;
+  Mutex mutex_;
+  std::map<std::string, Kept, std::less<>> uploads_ GUARDED_BY(mutex_);
+};
+
+}  // namespace holdfast::serve

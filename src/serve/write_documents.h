@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "serve/s3_request.h"
+
+// The documents that clients send along with a write.
+namespace holdfast::serve {
+
+inline constexpr uint64_t document_size_bytes_max = 4 << 20;
+inline constexpr uint32_t part_number_max = 10'000;
+inline constexpr size_t deleted_count_max = 1000;
+
+struct NamedPart {
+  uint32_t number = 0;
+  Bytes md5;
+};
+// <CompleteMultipartUpload>: parts in ascending order. MalformedXML, InvalidPartOrder, InvalidPart.
+Outcome<std::vector<NamedPart>> parse_complete_multipart(std::string_view text);
+
+struct DeleteList {
+  std::vector<std::string> keys;
+  bool is_quiet = false;
+};
+// <Delete>
+Outcome<DeleteList> parse_delete(std::string_view text);
+
+// "a=b&c=d" of x-amz-tagging.
+Outcome<std::vector<std::pair<std::string, std::string>>> parse_tagging(std::string_view text);
+
+}  // namespace holdfast::serve
