@@ -160,7 +160,7 @@ def mentioned():
 def commands_of(binary):
     """Every command's options, by its name."""
     user = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
-    names = re.findall(r"(?m)^  ([a-z]+(?: [a-z-]+)?)  ", user)
+    names = re.findall(r"(?m)^  ([a-z-]+(?: [a-z-]+)?)  ", user)
     return {name: set(re.findall(r"--[a-z][a-z0-9-]*", subprocess.run(
         [binary, *name.split(), "--help"], capture_output=True, text=True, check=True).stdout)) for name in names}
 
