@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aws/s3/version_lister.h"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "aws/testing.h"
+
+namespace holdfast::aws::s3 {
+namespace {
+
+std::string version(const std::string& key, const std::string& id, int second, bool is_latest = false,
+                    const std::string& fraction = ".000") {
+  return "<Version><Key>" + key + "</Key><VersionId>" + id + "</VersionId><IsLatest>" + (is_latest ? "true" : "false") +
+         "</IsLatest><LastModified>2026-01-01T00:00:" + fmt::format("{:02}", second) + fraction +
+         "Z</LastModified><ETag>\"e\"</ETag><Size>3</Size><StorageClass>STANDARD</StorageClass></Version>";
+}
+std::string marker(const std::string& key, const std::string& id, int second, bool is_latest = false,
+                   const std::string& fraction = ".000") {
+  return "<DeleteMarker><Key>" + key + "</Key><VersionId>" + id + "</VersionId><IsLatest>" +
+         (is_latest ? "true" : "false") + "</IsLatest><LastModified>2026-01-01T00:00:" + fmt::format("{:02}", second) +
+         fraction + "Z</LastModified></DeleteMarker>";
+}
+std::string next(const std::string& key, const std::string& id) {
+  return "<IsTruncated>true</IsTruncated><NextKeyMarker>" + key + "</NextKeyMarker><NextVersionIdMarker>" + id +
+         "</NextVersionIdMarker>";
+}
+std::string page(const std::string& inside) { return "<ListVersionsResult>" + inside + "</ListVersionsResult>"; }
+
+class VersionListerTest : public ::testing::Test {
+ protected:
+  // What the server answers, by the query's markers.
+  using Answer = std::function<std::string(const Query&)>;
+  Result<std::string> list(Answer answer, std::vector<std::string> splits = {}) {
+    FakeTransport transport([&](const net::HttpRequest& request) -> Result<net::HttpResponse> {
+      const Query query = *parse_query(std::string_view(request.url).substr(request.url.find('?') + 1));
+      return http_answer(200, answer(query));
+    });
+    ClientOptions options;
+    options.endpoint = *parse_endpoint("http://server.example");
+    options.scope = {.region = "r", .service = "s3", .path_rule = PathRule::as_sent};
+    options.retry.attempt_count_max = 1;
+    Client client(options, transport, credentials_, clock_, rng_);
+    const Bucket bucket{.client = client, .name = "bucket", .style = AddressStyle::path};
+    VersionLister lister(bucket, {.prefix = "", .splits = std::move(splits), .thread_count = 4}, {});
+    std::string all;
+    while (auto found = TRY(lister.next())) {
+      all += found->listed.key + found->listed.version_id + (found->listed.is_delete_marker ? "!" : "") +
+             std::to_string(found->rank) + " ";
+    }
+    return all;
+  }
+  static std::string value(const Query& query, std::string_view name) {
+    for (const auto& [one, text] : query) {
+      if (one == name) return text;
+    }
+    return {};
+  }
+  FakeClock clock_;
+  LargestRng rng_;
+  FixedCredentials credentials_;
+};
+
+TEST_F(VersionListerTest, pages_follow_each_other_and_ranks_count_from_the_oldest_of_a_second) {
+  const auto found = list([](const Query& query) {
+    if (value(query, "key-marker").empty()) {
+      return page(version("a", "3", 9, true) + version("a", "2", 5) + version("a", "1", 5) + next("a", "1"));
+    }
+    return page(version("a", "0", 5) + version("b", "1", 1, true));
+  });
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(*found, "a30 a22 a11 a00 b10 ");
+}
+
+TEST_F(VersionListerTest, a_version_that_a_server_repeats_on_the_next_page_comes_once) {
+  const auto found = list([](const Query& query) {
+    if (value(query, "key-marker").empty()) return page(version("a", "1", 9, true) + next("a", "1"));
+    return page(version("a", "1", 9, true) + version("b", "1", 1, true));
+  });
+  EXPECT_EQ(*found, "a10 b10 ");
+}
+
+// Markers with fractions of seconds would sort before versions without.
+TEST_F(VersionListerTest, order_within_a_second_is_asked_for_where_markers_stand_apart) {
+  const std::vector<std::string> truth{version("a", "4", 5, true), marker("a", "3", 5, false, ".9"),
+                                       version("a", "2", 5), marker("a", "1", 5, false, ".2")};
+  const std::vector<std::string> ids{"4", "3", "2", "1"};
+  const auto found = list([&](const Query& query) {
+    const size_t count = std::stoul(value(query, "max-keys"));
+    if (count == 1000) return page(truth[0] + truth[2] + truth[1] + truth[3]);
+    size_t at = 0;
+    while (at < ids.size() && !value(query, "version-id-marker").empty() && ids[at] != value(query, "version-id-marker")) ++at;
+    if (!value(query, "version-id-marker").empty()) ++at;
+    std::string inside, markers;
+    size_t end = at;
+    for (; end < ids.size() && end < at + count; ++end) (truth[end].starts_with("<D") ? markers : inside) += truth[end];
+    return page(inside + markers + (end < ids.size() ? next("a", ids[end - 1]) : ""));
+  });
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(*found, "a43 a3!2 a21 a1!0 ");
+}
+
+TEST_F(VersionListerTest, ranges_are_listed_apart_and_joined_in_order) {
+  const std::vector<std::string> keys{"a", "b", "c", "d", "e", "f", "g"};
+  const auto found = list(
+      [&](const Query& query) {
+        const std::string after = value(query, "key-marker");
+        std::string inside;
+        size_t count = 0;
+        for (const std::string& key : keys) {
+          if (key <= after) continue;
+          if (count++ == 2) return page(inside);
+          inside += version(key, "1", 1, true);
+          if (count == 2 && key != "g") inside += next(key, "1");
+        }
+        return page(inside);
+      },
+      {"b", "e"});
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(*found, "a10 b10 c10 d10 e10 f10 g10 ");
+}
+
+TEST_F(VersionListerTest, listings_that_lie_are_refused) {
+  const std::vector<std::string> bad{
+      "",
+      "<Other/>",
+      "<ListVersionsResult>",
+      page("<Version><Key></Key></Version>"),
+      page("<Version><Key>a</Key><VersionId>1</VersionId><LastModified>yesterday</LastModified><Size>1</Size></Version>"),
+      page("<Version><Key>a</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>-1</Size></Version>"),
+      page("<IsTruncated>true</IsTruncated>"),                                     // Empty, and more to follow.
+      page(version("b", "1", 1) + "<IsTruncated>true</IsTruncated>"),              // Leads to the beginning.
+      page(version("b", "1", 1) + next("a", "1")),                                 // Leads back.
+      page("<EncodingType>url</EncodingType>" + version("%zz", "1", 1)),
+      page(version("a", std::string(5000, 'v'), 1)),
+  };
+  for (const std::string& body : bad) {
+    const auto found = list([&](const Query&) { return body; });
+    ASSERT_FALSE(found) << body;
+    EXPECT_EQ(found.error().code(), ErrorCode::corrupt) << body;
+  }
+}
+
+TEST_F(VersionListerTest, a_server_that_goes_in_circles_is_found_out) {
+  const auto same = list([](const Query&) { return page(version("a", "1", 1) + next("a", "1")); });
+  ASSERT_FALSE(same);
+  EXPECT_EQ(same.error().code(), ErrorCode::corrupt);
+  const auto back = list([](const Query& query) {
+    if (value(query, "key-marker") == "b") return page(version("a", "1", 1) + next("a", "1"));
+    return page(version("b", "1", 1) + next("b", "1"));
+  });
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(VersionListerTest, what_is_dropped_in_the_middle_ends_its_threads) {
+  FakeTransport transport([&](const net::HttpRequest& request) -> Result<net::HttpResponse> {
+    const Query query = *parse_query(std::string_view(request.url).substr(request.url.find('?') + 1));
+    const std::string key = value(query, "key-marker") + "a";
+    return http_answer(200, page(version(key, "1", 1, true) + next(key, "1")));
+  });
+  ClientOptions options;
+  options.endpoint = *parse_endpoint("http://server.example");
+  options.scope = {.region = "r", .service = "s3", .path_rule = PathRule::as_sent};
+  Client client(options, transport, credentials_, clock_, rng_);
+  const Bucket bucket{.client = client, .name = "bucket", .style = AddressStyle::path};
+  VersionLister lister(bucket, {.prefix = "", .splits = {}, .thread_count = 1}, {});
+  ASSERT_TRUE(lister.next());
+}
+
+}  // namespace
+}  // namespace holdfast::aws::s3
