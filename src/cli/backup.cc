@@ -35,6 +35,7 @@ constexpr Option options[] = {
     {"force", 'f', "", "Read everything again"},
     {"parent", 0, "POINT", "Build upon this point instead of the newest of the same host and paths"},
     {"files-from", 0, "FILE", "Back up the paths named in a file, one a line", true},
+    {"current-only", 0, "", "Of a bucket: leave out versions that were replaced or deleted"},
     {"stdin", 0, "", "Back up standard input"},
     {"stdin-name", 0, "NAME", "Under this name (stdin)"},
     {"compression", 0, "EFFORT", "fast, auto, better or max"},
@@ -65,6 +66,7 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   request.exclude_caches = arguments.has("exclude-caches");
   request.one_file_system = arguments.has("one-file-system");
   request.force = arguments.has("force");
+  request.current_only = arguments.has("current-only");
   request.types_left_out = arguments.all("exclude-type");
   request.change_detection = arguments.get("change-detection").value_or("");
   request.size_bytes_max = TRY(arguments.size("exclude-larger-than")).value_or(UINT64_MAX);

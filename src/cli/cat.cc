@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/bucket_text.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
@@ -11,6 +12,8 @@ namespace {
 constexpr Option options[] = {
     {"offset", 0, "BYTES", "Begin here (0)"},
     {"length", 0, "BYTES", "Write at most so many bytes (all)"},
+    {"version-id", 0, "ID", "Of a bucket: this version"},
+    {"at", 0, "TIME", "Of a bucket: as it was at that moment, like 2026-11-22T21:25:00Z"},
     {"host", 'H', "HOST", "'latest' among points of this host"},
     {"path", 0, "PATH", "'latest' among points with all these roots", true},
     {"tag", 0, "TAG", "'latest' among points with all these tags", true},
@@ -21,6 +24,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const uint64_t length = TRY(arguments.number("length")).value_or(UINT64_MAX);
   const OpenedPoint opened =
       TRY(open_point(context, arguments.positionals().front(), filter_of(arguments)));
+  if (job::is_bucket(opened.walk->point())) {
+    return cat_object(context, arguments, *TRY(context.open_vault()), opened.walk->point(), opened.path);
+  }
   if (!opened.path) {
     return Error(ErrorCode::invalid, "no file named").with_hint("Name one as POINT:PATH.");
   }

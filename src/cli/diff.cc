@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/json.hpp>
 
+#include "cli/bucket_text.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/display_text.h"
@@ -85,6 +86,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const job::PointFilter filter = filter_of(arguments);
   const vault::PointInfo before = TRY(find_point(vault, words[0], filter));
   const vault::PointInfo after = TRY(find_point(vault, words[1], filter));
+  if (job::is_bucket(before) || job::is_bucket(after)) {
+    return diff_buckets(context, arguments, vault, before, after);
+  }
   const std::string path = words.size() > 2 ? words[2] : "/";
   if (words.size() > 2) TRY_DO(check_path(vault, before, after, path));
   Output& output = context.output();

@@ -8,6 +8,7 @@
 #include "cli/display_text.h"
 #include "cli/entry_text.h"
 #include "cli/point_text.h"
+#include "job/bucket_choice.h"
 #include "job/export_point.h"
 #include "os/environment.h"
 #include "os/file.h"
@@ -136,6 +137,10 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   vault::Vault& vault = *TRY(context.open_vault());
   Wanted wanted;
   wanted.point = TRY(find_point(vault, spec.name, filter_of(arguments)));
+  if (format == "tar" && job::is_bucket(wanted.point)) {
+    return Error(ErrorCode::unsupported, "a tar archive cannot hold a bucket's versions")
+        .with_hint("Restore into a bucket, or export with --format holdfast.");
+  }
   wanted.path = spec.path.value_or("/");
   wanted.file = arguments.get("output");
   if (const auto file = arguments.get("archive")) wanted.file = file;

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "cli/bucket_text.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/display_text.h"
@@ -48,6 +49,10 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   uint64_t found_count = 0;
   const std::vector<Search> wanted = TRY(searches(vault, arguments));
   for (const Search& search : wanted) {
+    if (job::is_bucket(search.point)) {
+      found_count += TRY(find_objects(context, arguments, vault, search.point, pattern));
+      continue;
+    }
     const auto walk = TRY(job::PointWalk::open(vault, search.point));
     const bool ignore_case = arguments.has("ignore-case");
     TRY_DO(walk->find(search.beneath, pattern, ignore_case, [&](const job::PathEntry& entry) -> Status {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json.hpp>
 
+#include "cli/bucket_text.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/display_text.h"
@@ -14,6 +15,8 @@ namespace {
 constexpr Option options[] = {
     {"long", 'l', "", "Show mode, owner, size and time too"},
     {"recursive", 'R', "", "Show everything beneath PATH, not only what lies directly in it"},
+    {"versions", 0, "", "Of a bucket: show what was replaced or deleted too"},
+    {"at", 0, "TIME", "Of a bucket: as it was at that moment, like 2026-11-22T21:25:00Z"},
     {"host", 'H', "HOST", "'latest' among points of this host"},
     {"path", 0, "PATH", "'latest' among points with all these roots", true},
     {"tag", 0, "TAG", "'latest' among points with all these tags", true},
@@ -22,6 +25,9 @@ constexpr Option options[] = {
 Result<Exit> run(Context& context, const Arguments& arguments) {
   const OpenedPoint opened =
       TRY(open_point(context, arguments.positionals().front(), filter_of(arguments)));
+  if (job::is_bucket(opened.walk->point())) {
+    return list_bucket(context, arguments, *TRY(context.open_vault()), opened.walk->point(), opened.path);
+  }
   Output& output = context.output();
   const bool is_long = arguments.has("long");
   const bool is_whole = !opened.path || arguments.has("recursive");

@@ -8,13 +8,18 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/point_text.h"
+#include "cli/restore_bucket.h"
+#include "job/bucket_choice.h"
 
 namespace holdfast::cli {
 
 namespace {
 
 constexpr Option options[] = {
-    {"to", 't', "DIR", "Restore beneath this folder"},
+    {"to", 't', "PLACE", "Restore beneath this folder, or a bucket's point into s3://BUCKET/PREFIX"},
+    {"at", 0, "TIME", "Of a bucket: as it was at that moment, like 2026-11-22T21:25:00Z"},
+    {"version-id", 0, "ID", "Of a bucket: this version of a key alone"},
+    {"current-only", 0, "", "Of a bucket: only what is neither replaced nor deleted"},
     {"from-export", 0, "FILE", "Restore from what 'export --archive' wrote; a path alone then means 'latest:PATH'"},
     {"host", 'H', "HOST", "'latest' among points of this host"},
     {"path", 0, "PATH", "'latest' among points with all these roots", true},
@@ -71,6 +76,15 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   vault::Vault& vault = *TRY(context.open_vault());
   std::string point = arguments.positionals().front();
   if (arguments.has("from-export") && point.starts_with('/')) point = "latest:" + point;
+  const job::PointSpec spec = TRY(job::parse_point_spec(point));
+  const vault::PointInfo named = TRY(find_point(vault, spec.name, filter_of(arguments)));
+  const bool is_into_bucket = context.services().is_bucket_url(*arguments.get("to"));
+  if (is_into_bucket != job::is_bucket(named)) {
+    return Error(ErrorCode::unsupported, is_into_bucket ? "a point of files cannot be restored into a bucket"
+                                                        : "a bucket's point cannot be restored into a folder")
+        .with_hint("A bucket is restored by --to s3://BUCKET, files by --to DIR.");
+  }
+  if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
   const PointAndKey wanted = TRY(find_point_and_key(vault, point, filter_of(arguments)));
   if (!vault.keyring().can_read_content(wanted.point.domain)) {
     return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(wanted.point.id))

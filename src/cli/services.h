@@ -22,9 +22,10 @@ namespace holdfast::cli {
 
 enum class StoreUse { create, open };
 
-// The paths or the stream to back up, as options say it.
+// The paths, the bucket or the stream to back up, as options say it.
 struct SourceRequest {
-  std::vector<std::string> paths;
+  std::vector<std::string> paths;            // Or one s3://BUCKET/PREFIX or ARN.
+  bool current_only = false;                 // Of a bucket: leave older versions out.
   std::vector<std::string> excludes;
   std::vector<std::string> excludes_ignoring_case;
   std::vector<std::string> exclude_if_present;
@@ -54,6 +55,16 @@ struct TargetRequest {
   // "setuid", "devices", "sockets", "fifos", "acls", "xattrs", "system-xattrs", "flags"
   std::vector<std::string> allow;
   std::vector<std::string> deny;
+};
+
+// Which bucket to restore into, and how.
+struct BucketTargetRequest {
+  std::string url;                           // s3://BUCKET/PREFIX or an ARN.
+  std::string only_beneath;                  // Only keys that begin with this are restored.
+  std::string old_root;                      // What was backed up: s3://BUCKET/PREFIX.
+  bool delete_extra = false;
+  std::function<bool(std::string_view key)> may_delete;  // None: anything.
+  bool dry_run = false;
 };
 
 // Points to be shown as a file system, oldest first, until unmounted or stopped.
@@ -133,6 +144,9 @@ class Services {
   virtual Result<ArchiveFile> create_archive(const std::string& path) = 0;
   virtual Result<std::unique_ptr<source::Source>> open_source(const SourceRequest& request) = 0;
   virtual Result<std::unique_ptr<target::Target>> open_target(const TargetRequest& request) = 0;
+  // Whether `place` names a bucket, and a target that takes the versions of a bucket's point.
+  virtual bool is_bucket_url(const std::string& place) = 0;
+  virtual Result<std::unique_ptr<target::Target>> open_bucket_target(const BucketTargetRequest& request) = 0;
   // Lines of an exclude or --files-from file.
   virtual Result<std::vector<std::string>> read_lines(const std::string& path) = 0;
   // Matches keys against lines in gitignore's syntax; for --include and --exclude of restores, find and ls.

@@ -9,6 +9,7 @@
 #include "cli/point_text.h"
 #include "format/file_attributes.h"
 #include "job/backup.h"
+#include "job/bucket_choice.h"
 #include "job/vault_nodes.h"
 
 namespace holdfast::cli {
@@ -32,6 +33,10 @@ Status for_skipped(vault::Vault& vault, const vault::PointInfo& point,
   const Bytes to{static_cast<std::byte>(static_cast<int>(job::skipped_key_prefix) + 1)};
   return tree::for_range(nodes, job::to_root(point.point.state), from, to, [&](const tree::EntryView& entry) -> Status {
     const ByteView key = entry.key.subspan(1);
+    if (job::is_bucket(point)) {
+      visit(format::readable_key(format::EntryKind::bucket, key), as_text(entry.value));
+      return {};
+    }
     const auto path = format::key_to_path(key);
     visit(path ? *path : "key " + to_hex(key), as_text(entry.value));
     return {};

@@ -31,7 +31,7 @@ enum Field : uint64_t {
 constexpr uint64_t fields_of_object = has_region - 1;
 constexpr uint64_t fields_of_bucket =
     has_region | has_versioning | has_object_lock | has_ownership | has_acl | has_tags;
-constexpr uint64_t fields_of_document = has_size;
+constexpr uint64_t fields_of_document = has_size | has_etag;
 
 uint64_t fields_of(const BucketAttributes& a) {
   const std::pair<bool, Field> all[] = {

@@ -61,7 +61,7 @@ struct BucketAttributes {
 
   // Objects.
   uint64_t size_bytes = 0;
-  std::string etag;                   // Without quotes.
+  std::string etag;                   // Without quotes. Of a document: its SHA-256, in hexadecimal digits.
   std::vector<NamedText> headers;     // By ascending name, in lower case: "content-type", "x-amz-meta-a", ...
   std::vector<NamedText> tags;        // By ascending name. Of a document: none.
   std::string storage_class;          // Empty: STANDARD.

@@ -53,6 +53,7 @@ TEST(BucketAttributes, come_back) {
   marker.type = BucketItemType::delete_marker;
   document.type = BucketItemType::document;
   document.size_bytes = 12;
+  document.etag = "00ff";
   empty_in_one_part.parts = {{1, 0}};
   for (const BucketAttributes& a :
        {full_object(), full_bucket(), marker, document, empty_in_one_part, BucketAttributes{}}) {

@@ -2,6 +2,7 @@
 #include "format/entry.h"
 
 #include "base/byte_io.h"
+#include "format/bucket_key.h"
 
 namespace holdfast::format {
 
@@ -38,6 +39,15 @@ Result<Entry> decode_entry(ByteView value) {
   }
   TRY_DO(in.finish("entry"));
   return entry;
+}
+
+std::string readable_key(EntryKind kind, ByteView key) {
+  if (kind != EntryKind::bucket) return std::string(as_text(key));
+  if (const auto version = decode_version_key(key)) {
+    return version->version_id == "null" ? version->key : version->key + ", version " + version->version_id;
+  }
+  const auto item = decode_bucket_item_key(key);
+  return item ? "the bucket's " + (item->empty() ? "description" : *item) : std::string(as_text(key));
 }
 
 }  // namespace holdfast::format

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "base/bytes.h"
 #include "base/result.h"
 #include "format/content.h"
@@ -28,5 +30,8 @@ void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Co
                   const Content& whole_attributes);
 // `corrupt` on an unknown kind, truncation or left-over bytes.
 Result<Entry> decode_entry(ByteView value);
+
+// What a key of that kind names, for messages: what cannot be told is shown as it is.
+std::string readable_key(EntryKind kind, ByteView key);
 
 }  // namespace holdfast::format

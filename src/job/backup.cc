@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "job/lost_content.h"
 #include "job/node_cache.h"
+#include "job/previous_entries.h"
 
 namespace holdfast::job {
 
@@ -215,7 +216,9 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   vault::Vault::Domain& domain = *TRY(vault.home());
   const ThawGuard thaw(source);
   std::optional<TreeState> previous;
+  std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
+  if (parent) entries.emplace(domain, to_root(parent->point.entries));
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   retry.insert(base.lost.keys.begin(), base.lost.keys.end());
@@ -228,14 +231,18 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   PipelineSink sink(pipeline, state, request.stop);
   {
     const StageTimer timer(request.profile, Stage::scan);
-    TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+    TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
+                        .entries = entries ? &*entries : nullptr,
+                        .retry = &retry,
+                        .stop = request.stop},
+                       sink));
   }
-  const tree::Root entries = TRY(pipeline.finish());
+  const tree::Root root = TRY(pipeline.finish());
   TRY_DO(write_skipped(state, retry, pipeline.skipped()));
   format::RecoveryPoint& point = report.point.point;
-  point.entries = to_reference(entries);
+  point.entries = to_reference(root);
   point.state = to_reference(TRY(state.finish()));
-  point.entry_count = entries.entry_count;
+  point.entry_count = root.entry_count;
   report.counts = pipeline.counts();
   for (const auto& [key, item] : pipeline.skipped()) {
     if (!item.vanished) report.skipped.push_back(item);
@@ -332,12 +339,19 @@ Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, co
   const source::Description description = source.describe();
   const auto parent = find_parent(domain.log(), description, request);
   std::optional<TreeState> previous;
+  std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
+  if (parent) entries.emplace(domain, to_root(parent->point.entries));
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   BackupReport report;
   CountingSink sink(report, observer);
-  TRY_DO(source.scan({.previous = previous ? &*previous : nullptr, .retry = &retry, .stop = request.stop}, sink));
+  TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
+                      .entries = entries ? &*entries : nullptr,
+                      .retry = &retry,
+                      .reads_contents = false,
+                      .stop = request.stop},
+                     sink));
   report.point.point = describe_point(description, request, vault.clock().now());
   fill_counts(report.point.point, report.counts);
   return report;

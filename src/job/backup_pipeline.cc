@@ -65,7 +65,7 @@ void BackupPipeline::record_skip(SkippedItem item) {
 void BackupPipeline::remember_vanished(ByteView key) {
   const MutexLock lock(result_mutex_);
   if (skipped_.size() >= skips_kept_max) return;
-  skipped_.try_emplace(to_bytes(key), SkippedItem{.key = to_bytes(key), .name = std::string(as_text(key)),
+  skipped_.try_emplace(to_bytes(key), SkippedItem{.key = to_bytes(key), .name = name_of(key),
                                                   .error = Error(ErrorCode::not_found, "vanished"), .vanished = true});
 }
 
@@ -399,7 +399,7 @@ Status BackupPipeline::apply_put(const Builder& builder, Step& step) {
   }
   if (outcome.state != ContentOutcome::State::stored) {
     if (outcome.state == ContentOutcome::State::failed) {
-      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(*outcome.error), false});
+      record_skip({to_bytes(item.key), name_of(item.key), std::move(*outcome.error), false});
     } else {
       remember_vanished(item.key);
     }
@@ -416,7 +416,7 @@ Status BackupPipeline::apply_put(const Builder& builder, Step& step) {
     content = TRY(list.finish());
   }
   if (outcome.changed_while_read) {
-    record_skip({to_bytes(item.key), std::string(as_text(item.key)),
+    record_skip({to_bytes(item.key), name_of(item.key),
                  Error(ErrorCode::changed, "changed while it was read; stored as it was seen last"), false});
   }
   const Bytes& attributes = outcome.attributes.empty() ? item.attributes : outcome.attributes;
@@ -438,7 +438,7 @@ Status BackupPipeline::put_entry(const Builder& builder, const source::Item& ite
     auto stored = store_whole_attributes(builder.worker, attributes, options_.limits.chunk_size_bytes_mean);
     if (!stored) {
       TRY_DO(session_.first_error());
-      record_skip({to_bytes(item.key), std::string(as_text(item.key)), std::move(stored.error()), false});
+      record_skip({to_bytes(item.key), name_of(item.key), std::move(stored.error()), false});
       return builder.editor.remove(item.key);
     }
     split = std::move(*stored);

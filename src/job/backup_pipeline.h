@@ -137,6 +137,7 @@ class BackupPipeline {
   void fail(Error error) EXCLUDES(result_mutex_);
   Status first_error() EXCLUDES(result_mutex_);
   void record_skip(SkippedItem item) EXCLUDES(result_mutex_);
+  std::string name_of(ByteView key) const { return format::readable_key(options_.entry_kind, key); }
   void remember_vanished(ByteView key) EXCLUDES(result_mutex_);
 
   vault::Vault::Domain& domain_;

@@ -106,9 +106,25 @@ class PreviousState {
                            const std::function<Status(ByteView key, ByteView value)>& visit) = 0;
 };
 
+// The entries of the previous point, in key order, for sources that compare with them instead of keeping a state. One
+// thread.
+class PreviousEntries {
+ public:
+  virtual ~PreviousEntries() = default;
+  virtual Status seek(ByteView key) = 0;     // To the first entry that does not sort before `key`.
+  virtual bool valid() const = 0;            // False at the end, and before the first seek().
+  virtual ByteView key() const = 0;          // REQUIRES: valid(), here and below.
+  virtual Result<Bytes> attributes() = 0;    // Encoded.
+  virtual Status next() = 0;
+  // Keys, ascending, that divide the entries into ranges of about so many, for work to be shared out.
+  virtual Result<std::vector<Bytes>> split(uint64_t entry_count) = 0;
+};
+
 struct ScanRequest {
   PreviousState* previous = nullptr;            // Null: no usable previous point; everything is put.
+  PreviousEntries* entries = nullptr;           // Null: likewise.
   const std::set<Bytes>* retry = nullptr;       // Keys skipped last time: never `unchanged`.
+  bool reads_contents = true;                   // False: nothing need be fetched ahead.
   std::stop_token stop;
 };
 

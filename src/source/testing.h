@@ -57,6 +57,32 @@ struct ModelEntry {
   friend bool operator==(const ModelEntry&, const ModelEntry&) = default;
 };
 
+// A point's entries, as a map.
+class MapEntries : public PreviousEntries {
+ public:
+  explicit MapEntries(std::map<Bytes, ModelEntry> entries) : entries_(std::move(entries)), at_(entries_.end()) {}
+  Status seek(ByteView key) override {
+    at_ = entries_.lower_bound(to_bytes(key));
+    return {};
+  }
+  bool valid() const override { return at_ != entries_.end(); }
+  ByteView key() const override { return at_->first; }
+  Result<Bytes> attributes() override { return at_->second.attributes; }
+  Status next() override {
+    ++at_;
+    return {};
+  }
+  Result<std::vector<Bytes>> split(uint64_t) override {
+    std::vector<Bytes> keys;
+    for (const auto& [key, entry] : entries_) keys.push_back(key);
+    return keys;
+  }
+
+ private:
+  const std::map<Bytes, ModelEntry> entries_;
+  std::map<Bytes, ModelEntry>::const_iterator at_;
+};
+
 // Applies a scan to a model of a recovery point, reading every content at once, and checks the contract on the way:
 // keys ascend, what is removed or unchanged was there, `existed` is true.
 class ModelSink : public ScanSink {
@@ -122,8 +148,10 @@ class ModelSink : public ScanSink {
   Status scan(Source& source, const std::set<Bytes>* retry = nullptr) {
     begin_scan();
     MapState previous = state;
+    MapEntries previous_entries(entries);
     ScanRequest request;
     request.previous = has_previous_ ? &previous : nullptr;
+    request.entries = has_previous_ ? &previous_entries : nullptr;
     request.retry = retry;
     has_previous_ = true;
     return source.scan(request, *this);

@@ -54,15 +54,31 @@ struct Placement {
   bool existing = false;  // With `write`: an older one stands there; after prepare(), read_existing() yields it.
 };
 
+struct KeyedEntry {
+  Bytes key;
+  format::Entry entry;
+};
+
+// Something that cannot be restored as it was wherever this goes, and how often: no problem, but to be told.
+struct Remark {
+  std::string what;
+  uint64_t count = 0;
+};
+
 class Target {
  public:
   virtual ~Target() = default;
   virtual Status begin() = 0;
-  // One thread, keys strictly ascending.
+  // What belongs together and is written one after the other (the versions of an object, the oldest first), told before
+  // they are placed one by one in this order. Only of such resources.
+  virtual Status begin_group([[maybe_unused]] const std::vector<KeyedEntry>& group) { return {}; }
+  // One thread, keys strictly ascending, but for what is within one group.
   virtual Result<Placement> place(ByteView key, const format::Entry& entry) = 0;
   // After the last writer completed: deletes what is not in the point if asked to, sets folders' metadata, deepest
   // first. Yields all problems met.
   virtual Result<std::vector<Problem>> finish() = 0;
+  // After finish().
+  virtual std::vector<Remark> remarks() const { return {}; }
 };
 
 }  // namespace holdfast::target

@@ -22,6 +22,8 @@ class ProgramServices : public cli::Services {
   Result<cli::ArchiveFile> create_archive(const std::string& path) override;
   Result<std::unique_ptr<source::Source>> open_source(const cli::SourceRequest& request) override;
   Result<std::unique_ptr<target::Target>> open_target(const cli::TargetRequest& request) override;
+  bool is_bucket_url(const std::string& place) override;
+  Result<std::unique_ptr<target::Target>> open_bucket_target(const cli::BucketTargetRequest& request) override;
   Result<std::vector<std::string>> read_lines(const std::string& path) override;
   Result<std::function<bool(ByteView, bool)>> make_matcher(const std::vector<std::string>& patterns) override;
   Status mount_points(vault::Vault& vault, const cli::PointsMount& request) override;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 
 #include "format/file_attributes.h"
+#include "os/environment.h"
 #include "os/file.h"
 #include "os/file_metadata.h"
 #include "source/filetree/exclude_rules.h"
 #include "source/filetree/file_tree_source.h"
 #include "source/filetree/stdin_source.h"
+#include "source/s3/s3_source.h"
 #include "wiring/program_services.h"
 
 // Every kind of resource that can be backed up.
@@ -56,6 +59,23 @@ void add_own_folders(const std::vector<std::string>& paths, bool is_vault, std::
   }
 }
 
+Result<std::unique_ptr<source::Source>> open_bucket(const cli::SourceRequest& request, Clock& clock, Rng& rng) {
+  if (request.paths.size() != 1) {
+    return Error(ErrorCode::invalid, "a bucket is backed up by itself").with_hint("Make a backup of each.");
+  }
+  const aws::s3::Location location = TRY(aws::s3::parse_location(request.paths.front()));
+  if (!location.others.empty()) {
+    return Error(ErrorCode::invalid, location.name() + ": option '" + location.others.front().first + "' is unknown");
+  }
+  auto parts = TRY(aws::s3::make_connection_parts(location, os::environment_variable, clock, rng));
+  source::S3SourceOptions options;
+  options.prefix = location.prefix;
+  options.current_only = request.current_only;
+  options.force = request.force;
+  return source::open_s3_source(std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng),
+                                std::move(options));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::SourceRequest& request) {
@@ -63,6 +83,9 @@ Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::
     source::StdinOptions options;
     options.name = request.stdin_name->starts_with('/') ? *request.stdin_name : "/" + *request.stdin_name;
     return source::open_stdin_source(options, os::Fd(standard_input_fd), clock_);
+  }
+  if (std::any_of(request.paths.begin(), request.paths.end(), aws::s3::is_location)) {
+    return open_bucket(request, clock_, rng_);
   }
   source::FileTreeOptions options;
   options.roots = request.paths;

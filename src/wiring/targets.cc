@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <map>
 
+#include "os/environment.h"
 #include "target/filetree/filetree_target.h"
+#include "target/s3/s3_target.h"
 #include "wiring/program_services.h"
 
 // Every kind of resource that can be restored.
@@ -55,6 +57,27 @@ Result<std::unique_ptr<target::Target>> ProgramServices::open_target(const cli::
   TRY_DO(set_switches(request.allow, true, options));
   TRY_DO(set_switches(request.deny, false, options));
   return target::FileTreeTarget::open(options);
+}
+
+bool ProgramServices::is_bucket_url(const std::string& place) { return aws::s3::is_location(place); }
+
+Result<std::unique_ptr<target::Target>> ProgramServices::open_bucket_target(const cli::BucketTargetRequest& request) {
+  const aws::s3::Location location = TRY(aws::s3::parse_location(request.url));
+  if (!location.others.empty()) {
+    return Error(ErrorCode::invalid, location.name() + ": option '" + location.others.front().first + "' is unknown");
+  }
+  auto parts = TRY(aws::s3::make_connection_parts(location, os::environment_variable, clock_, rng_));
+  target::S3TargetOptions options;
+  options.prefix = location.prefix;
+  if (!options.prefix.empty() && !options.prefix.ends_with('/')) options.prefix += '/';
+  if (const auto old = aws::s3::parse_location(request.old_root)) options.old_name = old->bucket;
+  options.only_beneath = request.only_beneath;
+  options.delete_extra = request.delete_extra;
+  options.may_delete = request.may_delete;
+  options.dry_run = request.dry_run;
+  options.scratch_folder = os::environment_variable("TMPDIR").value_or(options.scratch_folder);
+  return target::open_s3_target(std::make_unique<aws::s3::Connection>(std::move(parts), clock_, rng_),
+                                std::move(options), clock_);
 }
 
 }  // namespace holdfast::wiring

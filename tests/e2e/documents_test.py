@@ -7,7 +7,10 @@ typed in a later one is replaced by the one that came to be. The session's folde
 folder `data`. A comment right above the block may prepare more, or leave it out with a reason:
 
     <!-- before: SHELL COMMANDS -->
+    <!-- with an S3 server, before: SHELL COMMANDS -->
     <!-- not run: REASON -->
+
+An S3 server is at $AWS_ENDPOINT_URL, with keys for it; $BUCKET_TOOL runs bucket_tool.py.
 
 A line "..." stands for any lines. Commands mentioned elsewhere must exist, with the options they are given.
 """
@@ -29,6 +32,7 @@ ID = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f]|\d{8})[0-9a-f]{8,64}\b")
 RECOVERY_KEY = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){13}\b")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?: (?:B|KiB|MiB|GiB|TiB)\b)?")
 STOP = "session-command-is-over"
+WITH_S3 = "with an S3 server, "
 
 
 class Session:
@@ -58,7 +62,7 @@ def sessions():
 class Shell:
     """One bash that runs a session's commands in a folder that stands for /srv."""
 
-    def __init__(self, binary, place):
+    def __init__(self, binary, place, endpoint=None):
         self.place = Path(place)
         self.srv = self.place / "srv"
         (self.srv / "data/sub").mkdir(parents=True)
@@ -70,6 +74,10 @@ class Shell:
         (self.place / "bin/aws").symlink_to(s3_servers.tool("awscli/bin/aws"))
         environment = dict(Holdfast(binary, place, None).environment)
         environment["PATH"] = f"{self.place}/bin:{environment['PATH']}"
+        if endpoint:
+            keys = s3_servers.aws_environment()
+            environment.update({name: keys[name] for name in keys if name != "PATH"}, AWS_ENDPOINT_URL=endpoint,
+                               BUCKET_TOOL=f"{s3_servers.tools_python()} {Path(__file__).with_name('bucket_tool.py')}")
         self.bash = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, cwd=self.srv, env=environment)
         self.ids = {}
@@ -120,8 +128,9 @@ def matches(shown, printed):
 
 
 def play(session, shell):
-    if session.note.startswith("before: "):
-        code, lines = shell.run(session.note.removeprefix("before: "))
+    before = session.note.removeprefix(WITH_S3)
+    if before.startswith("before: "):
+        code, lines = shell.run(before.removeprefix("before: "))
         assert code == 0, f"{session.name}: what goes before failed: {lines}"
     for command, shown in session.steps:
         code, printed = shell.run(command)
@@ -136,11 +145,14 @@ def play(session, shell):
 def test_a_session_in_the_documents_goes_as_shown(session, binary, place):
     if session.note.startswith("not run: "):
         return
-    shell = Shell(binary, place)
+    server = s3_servers.start_versitygw() if session.note.startswith(WITH_S3) else None
+    shell = Shell(binary, place, server and server.endpoint)
     try:
         play(session, shell)
     finally:
         shell.close()
+        if server:
+            server.stop()
 
 
 def test_there_are_sessions():

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/s3/s3_source.h"
+
+#include <gtest/gtest.h>
+
+#include "format/bucket_attributes.h"
+#include "format/bucket_key.h"
+#include "source/conformance.h"
+#include "source/s3/bucket_testing.h"
+
+namespace holdfast::source {
+namespace {
+
+using testing::FakeVersionedBucket;
+
+class World {
+ public:
+  FakeVersionedBucket bucket;
+  std::unique_ptr<Source> open(S3SourceOptions options = {}) {
+    options.reader_count = 4;
+    options.lister_count = 3;
+    return open_s3_source(bucket.connect(clock_, rng_), std::move(options));
+  }
+  Bytes key_of(const std::string& key, size_t place = 0) {
+    const FakeVersionedBucket::Version& version = bucket.keys.at(key).at(place);
+    return format::encode_version_key({key, version.second * 1'000'000'000, 0, version.id});
+  }
+
+ private:
+  aws::FakeClock clock_;
+  aws::LargestRng rng_;
+};
+
+class S3Fixture : public SourceFixture {
+ public:
+  std::unique_ptr<Source> open() override { return world_.open(); }
+  void add_item(int number) override { world_.bucket.put(name(number), "first state of " + name(number)); }
+  void change_item(int number) override { world_.bucket.put(name(number), "second state"); }
+  void remove_item(int number) override {
+    removed_[number] = world_.key_of(name(number));
+    world_.bucket.keys.erase(name(number));
+  }
+  Bytes key_of(int number) override {
+    return removed_.contains(number) ? removed_[number] : world_.key_of(name(number));
+  }
+
+ private:
+  static std::string name(int number) { return "folder/item " + std::to_string(number); }
+  World world_;
+  std::map<int, Bytes> removed_;
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(S3, SourceConformance, S3Fixture);
+
+format::BucketAttributes attributes_of(const testing::ModelSink& sink, const Bytes& key) {
+  const auto found = sink.entries.find(key);
+  EXPECT_TRUE(found != sink.entries.end());
+  return found == sink.entries.end() ? format::BucketAttributes() : *format::decode_bucket_attributes(found->second.attributes);
+}
+
+TEST(S3Source, all_that_belongs_to_a_version_is_kept) {
+  World world;
+  auto& version = world.bucket.put("k", "0123456789");
+  version.headers = {{"Content-Type", "text/x"}, {"X-Amz-Meta-Color", "blue"}, {"X-Amz-Checksum-Crc32", "AAAAAA==-3"},
+                     {"X-Amz-Object-Lock-Mode", "GOVERNANCE"}, {"X-Amz-Object-Lock-Retain-Until-Date", "2030-01-01T00:00:00Z"},
+                     {"Date", "today"}, {"X-Amz-Server-Side-Encryption", "AES256"}};
+  version.tags = {{"a", "1"}, {"b", ""}};
+  version.etag = "abc-3";
+  version.parts = {4, 4, 2};
+  world.bucket.put("k", "");
+  world.bucket.mark_deleted("k");
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  ASSERT_EQ(sink.entries.size(), 4u);  // The bucket itself too.
+  EXPECT_EQ(attributes_of(sink, world.key_of("k", 0)).type, format::BucketItemType::delete_marker);
+  EXPECT_EQ(attributes_of(sink, world.key_of("k", 1)).size_bytes, 0u);
+  const format::BucketAttributes about = attributes_of(sink, world.key_of("k", 2));
+  EXPECT_EQ(about.headers, (std::vector<format::NamedText>{{"content-type", "text/x"}, {"x-amz-meta-color", "blue"}}));
+  EXPECT_EQ(about.tags, (std::vector<format::NamedText>{{"a", "1"}, {"b", ""}}));
+  EXPECT_EQ(about.parts, (std::vector<format::PartRun>{{2, 4}, {1, 2}}));
+  EXPECT_EQ(about.checksums, (std::vector<format::NamedText>{{"crc32", "AAAAAA==-3"}}));
+  EXPECT_EQ(about.lock.mode, "GOVERNANCE");
+  EXPECT_EQ(about.encryption, "");
+  EXPECT_EQ(as_text(sink.entries.at(world.key_of("k", 2)).content), "0123456789");
+}
+
+TEST(S3Source, what_is_unchanged_costs_no_request) {
+  World world;
+  for (int number = 0; number < 30; ++number) world.bucket.put("key" + std::to_string(number), "x");
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  world.bucket.seen();
+  ASSERT_TRUE(sink.scan(*source));
+  for (const std::string& request : world.bucket.seen()) EXPECT_FALSE(request.starts_with("GET key")) << request;
+  EXPECT_EQ(sink.unchanged_count, 31u);
+}
+
+TEST(S3Source, an_object_that_was_exchanged_under_its_name_is_read_again) {
+  World world;
+  world.bucket.put("k", "before");
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  world.bucket.keys["k"].front().bytes = "after!";
+  world.bucket.keys["k"].front().etag = "other";
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_EQ(as_text(sink.entries.at(world.key_of("k")).content), "after!");
+}
+
+TEST(S3Source, what_is_archived_is_a_skip_unless_it_was_kept_before) {
+  World world;
+  world.bucket.put("cold", "x").storage_class = "DEEP_ARCHIVE";
+  world.bucket.put("cooled", "y");
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  ASSERT_EQ(sink.skips.size(), 1u);
+  EXPECT_EQ(sink.skips[0].error.code(), ErrorCode::denied);
+  EXPECT_EQ(sink.skips[0].name, "cold, version v1");
+  world.bucket.keys["cooled"].front().storage_class = "GLACIER";
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_EQ(sink.skips.size(), 1u);
+  EXPECT_TRUE(sink.entries.contains(world.key_of("cooled")));
+}
+
+TEST(S3Source, an_object_that_cannot_be_read_does_not_stop_the_others) {
+  World world;
+  world.bucket.put("bad", "x");
+  world.bucket.put("good", "y");
+  world.bucket.before = [](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.url.find("/bad?") == std::string::npos) return std::nullopt;
+    return aws::error_answer(403, "InvalidObjectState");
+  };
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  ASSERT_EQ(sink.skips.size(), 1u);
+  EXPECT_EQ(sink.skips[0].error.code(), ErrorCode::denied);
+  EXPECT_EQ(as_text(sink.entries.at(world.key_of("good")).content), "y");
+}
+
+TEST(S3Source, bytes_that_differ_from_their_checksum_are_fetched_again_and_never_taken) {
+  World world;
+  world.bucket.put("k", "123456789").headers = {{"x-amz-checksum-crc32c", "4waSgw=="}};
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_TRUE(sink.skips.empty());
+  world.bucket.put("k", "123456780").headers = {{"x-amz-checksum-crc32c", "4waSgw=="}};
+  world.bucket.seen();
+  ASSERT_TRUE(sink.scan(*source));
+  ASSERT_EQ(sink.skips.size(), 1u);
+  EXPECT_EQ(sink.skips[0].error.code(), ErrorCode::io);
+  int count = 0;
+  for (const std::string& request : world.bucket.seen()) count += request.starts_with("GET k?versionId=v2");
+  EXPECT_EQ(count, 3);
+}
+
+TEST(S3Source, current_only_leaves_out_what_was_replaced_or_deleted) {
+  World world;
+  world.bucket.put("a", "1");
+  world.bucket.put("a", "2");
+  world.bucket.put("b", "1");
+  world.bucket.mark_deleted("b");
+  const auto source = world.open({.current_only = true});
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_EQ(sink.entries.size(), 2u);
+  EXPECT_EQ(as_text(sink.entries.at(world.key_of("a")).content), "2");
+}
+
+TEST(S3Source, a_large_object_is_read_block_by_block) {
+  World world;
+  std::string bytes(13 << 20, 'x');
+  for (size_t at = 0; at < bytes.size(); at += 1000) bytes[at] = static_cast<char>('a' + at / 1000 % 26);
+  world.bucket.put("large", bytes);
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_EQ(as_text(sink.entries.at(world.key_of("large")).content), bytes);
+}
+
+TEST(S3Source, documents_are_items_and_are_read_again_only_when_they_changed) {
+  World world;
+  world.bucket.settings["policy"] = "{\"Version\": 1}";
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  const Bytes key = format::encode_bucket_item_key("policy");
+  EXPECT_EQ(as_text(sink.entries.at(key).content), "{\"Version\": 1}");
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_TRUE(sink.put_keys.empty());
+  world.bucket.settings["policy"] = "{\"Version\": 2}";
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_TRUE(sink.put_keys == std::set<Bytes>{key});
+  world.bucket.settings.clear();
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_FALSE(sink.entries.contains(key));
+}
+
+}  // namespace
+}  // namespace holdfast::source

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/s3/object_upload.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "aws/s3/put_object.h"
+#include "aws/time_text.h"
+#include "aws/uri.h"
+
+namespace holdfast::target {
+
+namespace {
+
+// The most that a server takes at once; and how larger contents are divided of whose parts nothing is known.
+constexpr uint64_t put_size_bytes_max = uint64_t{5} << 30;
+constexpr uint64_t part_size_bytes = 64 << 20;
+constexpr uint64_t part_count_max = 10'000;
+// What is larger waits in a file instead of memory.
+constexpr uint64_t memory_size_bytes_max = 8 << 20;
+
+std::string tagging_of(const std::vector<format::NamedText>& tags) {
+  aws::Query query;
+  for (const format::NamedText& tag : tags) query.emplace_back(tag.name, tag.value);
+  return aws::canonical_query(query);
+}
+
+}  // namespace
+
+ObjectUpload::ObjectUpload(const UploadPlace& place, std::string key, format::BucketAttributes attributes)
+    : place_(place), key_(std::move(key)), attributes_(std::move(attributes)) {
+  plan_parts(attributes_.size_bytes);
+}
+
+ObjectUpload::~ObjectUpload() {
+  if (waiting_size_bytes_ > 0) place_.pool.release_waiting(waiting_size_bytes_);
+  if (!upload_.id.empty()) {
+    aws::s3::abort_upload(place_.bucket, upload_).ignore("a rule of the bucket clears such uploads away");
+  }
+}
+
+void ObjectUpload::plan_parts(uint64_t size_bytes) {
+  size_bytes_ = size_bytes;
+  parts_.clear();
+  const auto add = [&](uint64_t size) {
+    const uint64_t begin = parts_.empty() ? 0 : parts_.back().begin_bytes + parts_.back().size_bytes;
+    parts_.emplace_back();
+    parts_.back().begin_bytes = begin;
+    parts_.back().size_bytes = size;
+  };
+  is_multipart_ = !attributes_.parts.empty() && size_bytes == attributes_.size_bytes;
+  if (is_multipart_) {
+    for (const format::PartRun& run : attributes_.parts) {
+      for (uint64_t count = 0; count < run.count; ++count) add(run.size_bytes);
+    }
+  } else if (size_bytes > put_size_bytes_max) {
+    is_multipart_ = true;
+    const uint64_t step = std::max(part_size_bytes, (size_bytes + part_count_max - 1) / part_count_max);
+    for (uint64_t left = size_bytes; left > 0;) {
+      const uint64_t size = std::min(step, left);
+      add(size);
+      left -= size;
+    }
+  } else {
+    add(size_bytes);
+  }
+}
+
+uint64_t ObjectUpload::held_size_bytes() const {
+  return !is_multipart_ && size_bytes_ <= memory_size_bytes_max ? size_bytes_ : 0;
+}
+
+Status ObjectUpload::wait() {
+  const uint64_t size_bytes = held_size_bytes();
+  if (size_bytes == 0) return {};
+  if (place_.pool.hold_waiting(size_bytes)) {
+    waiting_size_bytes_ = size_bytes;
+    return {};
+  }
+  Part& whole = parts_.front();
+  whole.scratch = TRY(os::ScratchMemory::create(place_.scratch_folder, size_bytes));
+  std::memcpy(whole.scratch.span().data(), whole.memory.data(), size_bytes);
+  whole.memory = Bytes();
+  return {};
+}
+
+net::HttpHeaders ObjectUpload::headers() const {
+  net::HttpHeaders headers;
+  for (const format::NamedText& one : attributes_.headers) headers.push_back({one.name, one.value});
+  if (!attributes_.tags.empty()) headers.push_back({"x-amz-tagging", tagging_of(attributes_.tags)});
+  if (!attributes_.storage_class.empty()) headers.push_back({"x-amz-storage-class", attributes_.storage_class});
+  if (!attributes_.encryption.empty()) headers.push_back({"x-amz-server-side-encryption", attributes_.encryption});
+  if (!attributes_.encryption_key_id.empty()) {
+    headers.push_back({"x-amz-server-side-encryption-aws-kms-key-id", attributes_.encryption_key_id});
+  }
+  if (attributes_.bucket_key_enabled) headers.push_back({"x-amz-server-side-encryption-bucket-key-enabled", "true"});
+  if (!place_.keeps_locks) return headers;
+  // What has run out locks nothing, and servers refuse it.
+  if (!attributes_.lock.mode.empty() && attributes_.lock.retain_until > place_.now) {
+    headers.push_back({"x-amz-object-lock-mode", attributes_.lock.mode});
+    headers.push_back({"x-amz-object-lock-retain-until-date", aws::iso_time(attributes_.lock.retain_until)});
+  }
+  if (attributes_.lock.legal_hold) headers.push_back({"x-amz-object-lock-legal-hold", "ON"});
+  return headers;
+}
+
+Status ObjectUpload::prepare(uint64_t size_bytes) {
+  if (size_bytes == size_bytes_) return {};
+  plan_parts(size_bytes);
+  return {};
+}
+
+Status ObjectUpload::allocate(Part& part) {
+  if (part.is_allocated) return {};
+  part.is_allocated = true;
+  if (part.size_bytes <= memory_size_bytes_max && size_bytes_ <= memory_size_bytes_max) {
+    part.memory.resize(part.size_bytes);
+    return {};
+  }
+  part.scratch = TRY(os::ScratchMemory::create(place_.scratch_folder, part.size_bytes));
+  return {};
+}
+
+MutableByteView ObjectUpload::room_of(Part& part) {
+  return part.scratch.span().empty() ? MutableByteView(part.memory) : part.scratch.span();
+}
+
+Status ObjectUpload::write_at(uint64_t offset_bytes, ByteView data) {
+  return write_range(offset_bytes, data.size(), data.data());
+}
+
+Status ObjectUpload::fill_zeros(uint64_t offset_bytes, uint64_t size_bytes) {
+  return write_range(offset_bytes, size_bytes, nullptr);
+}
+
+// No `data`: zeros.
+Status ObjectUpload::write_range(uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data) {
+  const auto after = std::upper_bound(parts_.begin(), parts_.end(), offset_bytes,
+                                      [](uint64_t offset, const Part& part) { return offset < part.begin_bytes; });
+  for (size_t number = static_cast<size_t>(after - parts_.begin()) - 1; size_bytes > 0; ++number) {
+    Part& part = parts_.at(number);
+    const uint64_t within = offset_bytes - part.begin_bytes;
+    const uint64_t size = std::min(size_bytes, part.size_bytes - within);
+    {
+      const MutexLock lock(mutex_);
+      if (error_) return *error_;
+      TRY_DO(allocate(part));
+    }
+    std::byte* const place = room_of(part).data() + within;
+    if (data != nullptr) std::memcpy(place, data, size);
+    if (data == nullptr) std::memset(place, 0, size);
+    bool is_full = false;
+    {
+      const MutexLock lock(mutex_);
+      part.filled_bytes += size;
+      is_full = part.filled_bytes == part.size_bytes;
+      if (is_full && is_multipart_) ++parts_under_way_;
+    }
+    if (is_full && is_multipart_) send_part(number);
+    offset_bytes += size;
+    size_bytes -= size;
+    if (data != nullptr) data += size;
+  }
+  return {};
+}
+
+Status ObjectUpload::begin_upload() {
+  const MutexLock lock(mutex_);
+  if (error_) return *error_;
+  if (!upload_.id.empty()) return {};
+  upload_ = TRY(aws::s3::create_upload(place_.bucket, key_, headers()));
+  return {};
+}
+
+void ObjectUpload::send_part(size_t number) {
+  place_.pool.run(parts_[number].size_bytes, [self = shared_from_this(), number] {
+    const auto uploaded = [&]() -> Result<aws::s3::UploadedPart> {
+      TRY_DO(self->begin_upload());
+      const ByteView body = self->room_of(self->parts_[number]);
+      const aws::s3::Upload upload = [&] {
+        const MutexLock lock(self->mutex_);
+        return self->upload_;
+      }();
+      return aws::s3::upload_part(self->place_.bucket, upload, number + 1, std::span(&body, 1), {});
+    }();
+    self->part_done(number, uploaded);
+  });
+}
+
+void ObjectUpload::part_done(size_t number, Result<aws::s3::UploadedPart> uploaded) {
+  std::function<void()> ready;
+  {
+    const MutexLock lock(mutex_);
+    if (uploaded) parts_[number].uploaded = std::move(*uploaded);
+    if (!uploaded && !error_) error_ = std::move(uploaded.error());
+    parts_[number].memory = Bytes();
+    parts_[number].scratch = os::ScratchMemory();
+    if (--parts_under_way_ == 0) ready = std::exchange(ready_, nullptr);
+  }
+  if (ready) ready();
+}
+
+void ObjectUpload::complete(std::function<void()> ready) {
+  {
+    const MutexLock lock(mutex_);
+    if (parts_under_way_ > 0) {
+      ready_ = std::move(ready);
+      return;
+    }
+  }
+  ready();
+}
+
+Result<UploadedVersion> ObjectUpload::put_whole() {
+  const ByteView body = room_of(parts_.front());
+  aws::s3::PutObject request{.key = key_, .body = std::span(&body, 1)};
+  request.headers = headers();
+  // Checks the bytes once more on their way, and is there for readers as before.
+  if (attributes_.checksum_type != "COMPOSITE") {
+    for (const format::NamedText& one : attributes_.checksums) {
+      request.headers.push_back({"x-amz-checksum-" + one.name, one.value});
+    }
+  }
+  const aws::s3::PutObjectAnswer answer = TRY(aws::s3::put_object(place_.bucket, request));
+  std::string etag = answer.etag;
+  std::erase(etag, '"');
+  return UploadedVersion{.etag = std::move(etag), .version_id = answer.version_id};
+}
+
+Result<UploadedVersion> ObjectUpload::finish() {
+  if (!is_multipart_) return put_whole();
+  if (size_bytes_ == 0) {
+    TRY_DO(begin_upload());
+    const ByteView nothing;
+    parts_.front().uploaded = TRY(aws::s3::upload_part(place_.bucket, upload_, 1, std::span(&nothing, 1), {}));
+  }
+  const MutexLock lock(mutex_);
+  if (error_) return *error_;
+  std::vector<aws::s3::UploadedPart> parts;
+  for (const Part& part : parts_) parts.push_back(part.uploaded);
+  auto completed = TRY(aws::s3::complete_upload(place_.bucket, upload_, parts, {}));
+  upload_ = {};
+  return UploadedVersion{.etag = std::move(completed.etag), .version_id = std::move(completed.version_id)};
+}
+
+}  // namespace holdfast::target

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/s3/s3_target.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "aws/s3/delete_object.h"
+#include "aws/s3/version_lister.h"
+#include "base/check.h"
+#include "format/bucket_key.h"
+#include "target/s3/bucket_maker.h"
+#include "target/s3/upload_chain.h"
+#include "target/s3/version_match.h"
+
+namespace holdfast::target {
+
+namespace {
+
+using format::BucketItemType;
+
+constexpr uint64_t held_size_bytes_max = 128 << 20;
+
+class ObjectWriter : public Writer {
+ public:
+  ObjectWriter(std::shared_ptr<ObjectUpload> upload, std::shared_ptr<UploadChain> chain, size_t place, std::string name)
+      : upload_(std::move(upload)), chain_(std::move(chain)), place_(place), name_(std::move(name)) {}
+  std::string name() const override { return name_; }
+  Status write_whole(ByteView content) override {
+    TRY_DO(upload_->prepare(content.size()));
+    TRY_DO(upload_->write_at(0, content));
+    return complete();
+  }
+  Status prepare(uint64_t size_bytes) override { return upload_->prepare(size_bytes); }
+  Status write_at(uint64_t offset_bytes, ByteView data) override { return upload_->write_at(offset_bytes, data); }
+  Status make_hole(uint64_t offset_bytes, uint64_t size_bytes) override {
+    return upload_->fill_zeros(offset_bytes, size_bytes);
+  }
+  Result<bool> read_existing(uint64_t, MutableByteView) override { return false; }
+  Status complete() override {
+    upload_->complete([chain = chain_, place = place_] { chain->ready(place); });
+    return {};
+  }
+
+ private:
+  const std::shared_ptr<ObjectUpload> upload_;
+  const std::shared_ptr<UploadChain> chain_;
+  const size_t place_;
+  const std::string name_;
+};
+
+// A document of the bucket's configuration; small.
+class DocumentWriter : public Writer {
+ public:
+  DocumentWriter(BucketMaker& maker, std::string name) : maker_(maker), name_(std::move(name)) {}
+  std::string name() const override { return "the bucket's " + name_; }
+  Status write_whole(ByteView content) override {
+    content_ = to_bytes(content);
+    return complete();
+  }
+  Status prepare(uint64_t size_bytes) override {
+    content_.assign(size_bytes, std::byte{0});
+    return {};
+  }
+  Status write_at(uint64_t offset_bytes, ByteView data) override {
+    std::copy(data.begin(), data.end(), content_.begin() + static_cast<ptrdiff_t>(offset_bytes));
+    return {};
+  }
+  Status make_hole(uint64_t, uint64_t) override { return {}; }
+  Result<bool> read_existing(uint64_t, MutableByteView) override { return false; }
+  Status complete() override {
+    maker_.set_document(name_, std::move(content_));
+    return {};
+  }
+
+ private:
+  BucketMaker& maker_;
+  const std::string name_;
+  Bytes content_;
+};
+
+class S3Target : public Target {
+ public:
+  S3Target(std::unique_ptr<aws::s3::Connection> connection, S3TargetOptions options, Clock& clock)
+      : connection_(std::move(connection)),
+        options_(std::move(options)),
+        clock_(clock),
+        maker_(connection_->bucket(), options_.old_name),
+        pool_(options_.sender_count, held_size_bytes_max),
+        place_{connection_->bucket(), pool_, options_.scratch_folder, false, 0} {}
+
+  Status begin() override {
+    TRY_DO(maker_.look());
+    place_.now = clock_.now();
+    if (!maker_.is_there()) return {};
+    place_.keeps_locks = maker_.keeps_locks();
+    lister_.emplace(connection_->bucket(),
+                    aws::s3::ListingRequest{.prefix = options_.prefix + options_.only_beneath, .splits = {}},
+                    std::stop_token());
+    return advance();
+  }
+  Status begin_group(const std::vector<KeyedEntry>& group) override;
+  Result<Placement> place(ByteView key, const format::Entry& entry) override;
+  Result<std::vector<Problem>> finish() override;
+  std::vector<Remark> remarks() const override { return pool_.remarks(); }
+
+ private:
+  struct Member {
+    Bytes entry_key;
+    format::BucketAttributes about;
+    bool is_written = false;
+    size_t link = 0;  // In the chain, if it is written.
+  };
+  Status advance();
+  Result<std::vector<aws::s3::ListedVersion>> take_existing(const std::string& key);
+  Status pass_over(const std::string& key);
+  Result<Placement> place_bucket(ByteView key, const format::Entry& entry);
+  Status make_bucket(const format::BucketAttributes& about);
+  std::string name_of(const std::string& key) const { return aws::s3::naming(connection_->bucket(), key); }
+
+  const std::unique_ptr<aws::s3::Connection> connection_;
+  const S3TargetOptions options_;
+  Clock& clock_;
+  BucketMaker maker_;
+  UploadPool pool_;
+  UploadPlace place_;
+  std::optional<aws::s3::VersionLister> lister_;
+  std::optional<aws::s3::RankedVersion> existing_;  // The lister's next.
+
+  std::string key_;  // Of the group at hand, in the bucket.
+  std::vector<Member> members_;
+  size_t next_member_ = 0;
+  UploadChain::Versions uploads_;
+  std::shared_ptr<UploadChain> chain_;
+};
+
+Status S3Target::advance() {
+  if (lister_) existing_ = TRY(lister_->next());
+  return {};
+}
+
+// What is in the bucket under keys before `key` (empty: to the end) is not in the point.
+Status S3Target::pass_over(const std::string& key) {
+  std::string last;
+  while (existing_ && (key.empty() || existing_->listed.key < key)) {
+    const aws::s3::ListedVersion& listed = existing_->listed;
+    const bool is_newest = listed.key != last;
+    if (is_newest) last = listed.key;
+    const bool may_go = options_.delete_extra && is_newest && !listed.is_delete_marker &&
+                        (!options_.may_delete ||
+                         options_.may_delete(std::string_view(listed.key).substr(options_.prefix.size())));
+    if (may_go && !options_.dry_run) {
+      pool_.run(0, [this, extra = listed.key] {
+        Status removed = aws::s3::delete_object(connection_->bucket(), extra);
+        if (!removed) pool_.problem(name_of(extra), std::move(removed.error()));
+      });
+    }
+    TRY_DO(advance());
+  }
+  return {};
+}
+
+// The oldest first.
+Result<std::vector<aws::s3::ListedVersion>> S3Target::take_existing(const std::string& key) {
+  TRY_DO(pass_over(key));
+  std::vector<aws::s3::ListedVersion> versions;
+  while (existing_ && existing_->listed.key == key) {
+    versions.push_back(std::move(existing_->listed));
+    TRY_DO(advance());
+  }
+  std::reverse(versions.begin(), versions.end());
+  return versions;
+}
+
+Status S3Target::make_bucket(const format::BucketAttributes& about) {
+  if (maker_.is_there() || options_.dry_run) return {};
+  TRY_DO(maker_.create(about, pool_));
+  place_.keeps_locks = maker_.keeps_locks();
+  return {};
+}
+
+Status S3Target::begin_group(const std::vector<KeyedEntry>& group) {
+  CHECK(!group.empty());
+  TRY_DO(make_bucket({}));  // Unless the point told of it before.
+  key_ = options_.prefix + TRY(format::decode_object_key(group.front().key));
+  members_.clear();
+  uploads_.clear();
+  chain_.reset();
+  next_member_ = 0;
+  std::vector<WantedVersion> wanted;
+  for (const KeyedEntry& one : group) {
+    const format::VersionKey version = TRY(format::decode_version_key(one.key));
+    Member member{.entry_key = one.key, .about = TRY(format::decode_bucket_attributes(one.entry.attributes))};
+    wanted.push_back({.is_delete_marker = member.about.type == BucketItemType::delete_marker,
+                      .size_bytes = format::content_size_bytes(one.entry.content),
+                      .etag = member.about.etag,
+                      .version_id = version.version_id});
+    members_.push_back(std::move(member));
+  }
+  std::vector<bool> is_written = choose_versions_to_write(wanted, TRY(take_existing(key_)));
+  const bool keeps_versions = maker_.keeps_versions() || (options_.dry_run && !maker_.is_there());
+  for (size_t at = 0; at < members_.size(); ++at) {
+    const bool is_lost = is_written[at] && !keeps_versions && at + 1 < members_.size();
+    if (is_lost) pool_.remark("older versions were left out: the bucket keeps none");
+    members_[at].is_written = is_written[at] && !is_lost;
+    if (!members_[at].is_written) continue;
+    members_[at].link = uploads_.size();
+    uploads_.push_back(wanted[at].is_delete_marker
+                           ? nullptr
+                           : std::make_shared<ObjectUpload>(place_, key_, members_[at].about));
+  }
+  if (options_.dry_run || uploads_.empty()) return {};
+  chain_ = std::make_shared<UploadChain>(place_, key_, uploads_);
+  chain_->begin();
+  return {};
+}
+
+Result<Placement> S3Target::place(ByteView key, const format::Entry& entry) {
+  if (format::is_bucket_item_key(key)) return place_bucket(key, entry);
+  CHECK(next_member_ < members_.size() && equal(members_[next_member_].entry_key, key));
+  const Member& member = members_[next_member_++];
+  if (!member.is_written) return Placement{.action = Placement::Action::done, .writer = nullptr, .kept = true};
+  const std::shared_ptr<ObjectUpload> upload = uploads_[member.link];
+  if (upload == nullptr) return Placement{};
+  if (format::content_size_bytes(entry.content) == 0) {
+    if (chain_) chain_->ready(member.link);
+    return Placement{};
+  }
+  return Placement{.action = Placement::Action::write,
+                   .writer = std::make_shared<ObjectWriter>(upload, chain_, member.link, name_of(key_))};
+}
+
+Result<Placement> S3Target::place_bucket(ByteView key, const format::Entry& entry) {
+  const std::string name = TRY(format::decode_bucket_item_key(key));
+  if (name.empty()) TRY_DO(make_bucket(TRY(format::decode_bucket_attributes(entry.attributes))));
+  if (name.empty() || !maker_.is_new()) return Placement{.action = Placement::Action::left_out, .writer = nullptr};
+  return Placement{.action = Placement::Action::write, .writer = std::make_shared<DocumentWriter>(maker_, name)};
+}
+
+Result<std::vector<Problem>> S3Target::finish() {
+  TRY_DO(pass_over({}));
+  chain_.reset();
+  uploads_.clear();
+  pool_.drain();
+  if (!options_.dry_run) maker_.apply_documents(pool_);
+  return pool_.take_problems();
+}
+
+}  // namespace
+
+std::unique_ptr<Target> open_s3_target(std::unique_ptr<aws::s3::Connection> connection, S3TargetOptions options,
+                                       Clock& clock) {
+  return std::make_unique<S3Target>(std::move(connection), std::move(options), clock);
+}
+
+}  // namespace holdfast::target

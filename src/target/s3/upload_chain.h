@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "target/s3/object_upload.h"
+
+namespace holdfast::target {
+
+// The versions of one key, written one after the other in their order, each as soon as its bytes are there. What
+// fails is told and left out; those after it are written all the same. Any thread.
+class UploadChain : public std::enable_shared_from_this<UploadChain> {
+ public:
+  // Null: a delete marker, which is there from the beginning.
+  using Versions = std::vector<std::shared_ptr<ObjectUpload>>;
+  UploadChain(const UploadPlace& place, std::string key, Versions oldest_first);
+  // Writes what needs no bytes to come first.
+  void begin() EXCLUDES(mutex_);
+  // The bytes of that version are complete.
+  void ready(size_t version) EXCLUDES(mutex_);
+
+ private:
+  struct Link {
+    std::shared_ptr<ObjectUpload> upload;
+    bool is_ready = false;
+  };
+  void start_if_possible() EXCLUDES(mutex_);
+  void write_on() EXCLUDES(mutex_);
+  void write(const std::shared_ptr<ObjectUpload>& upload);
+  Status write_object(ObjectUpload& upload);
+  std::string name() const { return aws::s3::naming(place_.bucket, key_); }
+
+  const UploadPlace& place_;
+  const std::string key_;
+  Mutex mutex_;
+  std::vector<Link> links_ GUARDED_BY(mutex_);
+  size_t next_ GUARDED_BY(mutex_) = 0;
+  bool is_writing_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace holdfast::target

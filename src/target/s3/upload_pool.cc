@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/s3/upload_pool.h"
+
+namespace holdfast::target {
+
+namespace {
+constexpr size_t problems_kept_max = 100'000;
+}
+
+UploadPool::UploadPool(unsigned thread_count, uint64_t held_size_bytes_max)
+    : held_size_bytes_max_(held_size_bytes_max) {
+  for (unsigned started = 0; started < thread_count; ++started) threads_.emplace_back([this] { work(); });
+}
+
+UploadPool::~UploadPool() {
+  std::deque<Task> dropped;
+  {
+    const MutexLock lock(mutex_);
+    is_closed_ = true;
+    dropped.swap(tasks_);
+    wanted_.notify_all();
+    done_.notify_all();
+  }
+  threads_.clear();
+}
+
+void UploadPool::run(uint64_t held_size_bytes, std::function<void()> task) {
+  const MutexLock lock(mutex_);
+  while (!is_closed_ && held_size_bytes_ > 0 && held_size_bytes_ + held_size_bytes > held_size_bytes_max_) {
+    done_.wait(mutex_);
+  }
+  if (is_closed_) return;
+  held_size_bytes_ += held_size_bytes;
+  tasks_.push_back({std::move(task), held_size_bytes});
+  wanted_.notify_one();
+}
+
+void UploadPool::work() {
+  for (;;) {
+    Task task;
+    {
+      const MutexLock lock(mutex_);
+      while (tasks_.empty() && !is_closed_) wanted_.wait(mutex_);
+      if (is_closed_) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+      ++running_count_;
+    }
+    task.run();
+    task.run = nullptr;  // What it holds goes before its room does.
+    const MutexLock lock(mutex_);
+    --running_count_;
+    held_size_bytes_ -= task.held_size_bytes;
+    done_.notify_all();
+  }
+}
+
+bool UploadPool::hold_waiting(uint64_t size_bytes) {
+  const MutexLock lock(mutex_);
+  if (waiting_size_bytes_ + size_bytes > held_size_bytes_max_ / 2) return false;
+  waiting_size_bytes_ += size_bytes;
+  return true;
+}
+
+void UploadPool::release_waiting(uint64_t size_bytes) {
+  const MutexLock lock(mutex_);
+  waiting_size_bytes_ -= size_bytes;
+}
+
+void UploadPool::drain() {
+  const MutexLock lock(mutex_);
+  while (!is_closed_ && (running_count_ > 0 || !tasks_.empty())) done_.wait(mutex_);
+}
+
+void UploadPool::problem(std::string name, Error error) {
+  const MutexLock lock(mutex_);
+  if (problems_.size() < problems_kept_max) problems_.push_back({std::move(name), std::move(error)});
+}
+
+void UploadPool::remark(const std::string& what) {
+  const MutexLock lock(mutex_);
+  ++remarks_[what];
+}
+
+std::vector<Problem> UploadPool::take_problems() {
+  const MutexLock lock(mutex_);
+  return std::exchange(problems_, {});
+}
+
+std::vector<Remark> UploadPool::remarks() const {
+  const MutexLock lock(mutex_);
+  std::vector<Remark> all;
+  for (const auto& [what, count] : remarks_) all.push_back({what, count});
+  return all;
+}
+
+}  // namespace holdfast::target

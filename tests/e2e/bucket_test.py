@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Buckets backed up and restored, on two servers: versitygw, which checks signatures, and moto, which takes odd keys. What
+came back is compared by a walker that shares no code with Holdfast: every version, marker, header, tag and lock."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import s3_servers
+from holdfast import FAILED, Holdfast
+
+
+class Bucket:
+    """A bucket on a server, seen by boto3."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+
+    def tool(self, what, *rest):
+        script = str(Path(__file__).with_name("bucket_tool.py"))
+        done = subprocess.run([s3_servers.tools_python(), script, what, self.server.endpoint, self.name, *rest],
+                              env=s3_servers.aws_environment(), capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    def walk(self):
+        return json.loads(self.tool("walk"))
+
+    def url(self, prefix=""):
+        return f"s3://{self.name}{prefix}?endpoint={self.server.endpoint}"
+
+
+class Server:
+    def __init__(self, kind):
+        self.kind = kind
+        self.process = s3_servers.start_versitygw() if kind == "versitygw" else s3_servers.start_moto()
+        self.endpoint = self.process.endpoint
+        self.made = 0
+
+    def bucket(self):
+        """A name that no other test has."""
+        self.made += 1
+        return Bucket(self, f"bucket-{self.made}")
+
+    def filled(self, *options):
+        bucket = self.bucket()
+        odd = ["odd"] if self.kind == "moto" else []
+        bucket.tool("make", str(self.made), *odd, *options)
+        return bucket
+
+
+@pytest.fixture(name="server", scope="module", params=["versitygw", "moto"])
+def fixture_server(request):
+    server = Server(request.param)
+    yield server
+    server.process.stop()
+
+
+@pytest.fixture(name="user")
+def fixture_user(binary, place):
+    user = Holdfast(binary, place, os.path.join(place, "vault"))
+    keys = s3_servers.aws_environment()
+    user.environment.update({name: keys[name] for name in keys if name != "PATH"})
+    user.create()
+    return user
+
+
+def differences(before, after):
+    """What differs between two walks, readable."""
+    found = []
+    for key in sorted(set(before) | set(after)):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if old is None or new is None or len(old) != len(new):
+            found.append(f"{key!r}: {len(old or [])} versions before, {len(new or [])} after")
+            continue
+        for number, (one, other) in enumerate(zip(old, new)):
+            fields = [field for field in sorted(set(one) | set(other)) if one.get(field) != other.get(field)]
+            found += [f"{key!r} version {number} {field}: {one.get(field)!r} became {other.get(field)!r}"
+                      for field in fields]
+    return found
+
+
+def restore(user, point, bucket, *options, prefix="", **more):
+    """The summary of a restore."""
+    return user.run("restore", "--json", point, "--to", bucket.url(prefix), *options, **more).lines()[-1]
+
+
+def current(keys):
+    """The newest state of each key that is not deleted."""
+    return {key: versions[-1:] for key, versions in keys.items() if versions and "marker" not in versions[-1]}
+
+
+def same(before, after):
+    found = differences(before, after)
+    assert not found, "\n".join(found)
+
+
+def test_every_version_comes_back_in_a_new_bucket(server, user):
+    bucket = server.filled("lock")
+    bucket.tool("configure")
+    before = bucket.walk()
+    point = user.backup(bucket.url())
+    assert point["skipped"] == 0, point
+    user.run("verify", "--data")
+    copy = server.bucket()
+    outcome = user.run("restore", "--json", point["recovery_point_id"], "--to", copy.url()).lines()
+    after = copy.walk()
+    same(before["keys"], after["keys"])
+    assert outcome[-1]["skipped"] == 0
+    assert [line["what"] for line in outcome if line["type"] == "remark"] == ["versions have a new date and version id"]
+    assert after["configuration"] == json.loads(json.dumps(before["configuration"]).replace(bucket.name, copy.name))
+    # Once more over what is there: nothing to do.
+    again = restore(user, point["recovery_point_id"], copy)
+    assert (again["kept"], again["bytes_written"]) == (again["entries"], 0), again
+    same(after["keys"], copy.walk()["keys"])
+
+
+def test_an_unchanged_bucket_costs_no_object_requests(server, user):
+    bucket = server.filled()
+    first = user.backup(bucket.url())
+    second = user.backup(bucket.url())
+    assert (second["new"], second["changed"], second["bytes_read"]) == (0, 0, 0), second
+    assert second["unchanged"] == first["new"]
+
+
+def test_a_bucket_goes_back_to_what_it_was_in_place(server, user):
+    bucket = server.filled()
+    before = bucket.walk()
+    first = user.backup(bucket.url())
+    bucket.tool("change")
+    changed = bucket.walk()
+    second = user.backup(bucket.url())
+    assert second["new"] >= 4 and second["changed"] == 0, second  # versitygw dates what is replaced anew.
+    restored = restore(user, first["recovery_point_id"], bucket, "--delete")
+    assert restored["skipped"] == 0
+    after = bucket.walk()
+    same(current(before["keys"]), current(after["keys"]))
+    for key, versions in changed["keys"].items():  # Nothing that was there is gone.
+        assert after["keys"][key][:len(versions)] == versions, key
+    # The newest state once more where it was covered, and a marker over what the point does not have.
+    assert sum(len(versions) for versions in after["keys"].values()) == sum(map(len, changed["keys"].values())) + 4
+
+
+def test_a_bucket_that_lost_everything_is_restored_to_a_moment(server, user):
+    bucket = server.bucket()
+    bucket.tool("make", "1")
+    bucket.tool("wait")  # Versions are known by whole seconds.
+    moment = bucket.tool("now").strip()
+    before = bucket.walk()
+    bucket.tool("wait")
+    bucket.tool("change")
+    point = user.backup(bucket.url())
+    bucket.tool("empty")
+    assert bucket.walk()["keys"] == {}
+    restore(user, point["recovery_point_id"], bucket, "--at", moment)
+    after = bucket.walk()["keys"]
+    same(current(before["keys"]), current(after))
+    assert all(len(versions) == 1 for versions in after.values())
+
+
+def test_a_key_a_version_and_a_prefix_are_restored_alone(server, user):
+    bucket = server.filled()
+    before = bucket.walk()["keys"]
+    point = user.backup(bucket.url())["recovery_point_id"]
+    copy = server.bucket()
+    restore(user, f"{point}:history", copy)
+    restore(user, f"{point}:parts/", copy, prefix="/beneath")
+    after = copy.walk()["keys"]
+    same({"history": before["history"], **{f"beneath/{key}": before[key] for key in before if key.startswith("parts/")}},
+         after)
+    oldest = bucket.tool("oldest", "history").strip()
+    other = server.bucket()
+    restore(user, f"{point}:history", other, "--version-id", oldest)
+    same({"history": before["history"][:1]}, other.walk()["keys"])
+    assert "no such key" in user.run("restore", f"{point}:nothing", "--to", copy.url(), expect=FAILED).errors
+
+
+def test_a_bucket_without_versions(server, user):
+    bucket = server.filled("plain")
+    before = bucket.walk()["keys"]
+    first = user.backup(bucket.url())
+    assert first["skipped"] == 0
+    bucket.tool("put", "a", "changed")
+    second = user.backup(bucket.url())
+    assert (second["new"], second["changed"]) == (1, 0), second
+    bucket.tool("put", "a.b", "worse")
+    restore(user, first["recovery_point_id"], bucket)
+    same(before, bucket.walk()["keys"])
+
+
+def test_a_dry_run_changes_nothing(server, user):
+    bucket = server.filled()
+    assert user.run("backup", "--json", "--dry-run", bucket.url()).lines()[-1]["new"] > 0
+    point = user.backup(bucket.url())["recovery_point_id"]
+    before = bucket.walk()
+    bucket.tool("change")
+    changed = bucket.walk()
+    plan = restore(user, point, bucket, "--dry-run", "--delete")
+    assert plan["bytes_written"] > 0
+    same(changed["keys"], bucket.walk()["keys"])
+    absent = server.bucket()
+    assert restore(user, point, absent, "--dry-run")["entries"] == sum(map(len, before["keys"].values()))
+    assert absent.name not in absent.tool("buckets").split()
+
+
+def test_current_versions_only(server, user):
+    bucket = server.filled()
+    before = bucket.walk()["keys"]
+    point = user.backup("--current-only", bucket.url())
+    copy = server.bucket()
+    restore(user, point["recovery_point_id"], copy)
+    same(current(before), copy.walk()["keys"])
+
+
+def test_files_and_buckets_are_not_mixed_up(server, user, plain):
+    point = user.backup(plain)["recovery_point_id"]
+    assert "into a bucket" in user.run("restore", point, "--to", server.bucket().url(), expect=FAILED).errors
+    bucket = server.filled()
+    point = user.backup(bucket.url())["recovery_point_id"]
+    assert "into a folder" in user.run("restore", point, "--to", "/nowhere", expect=FAILED).errors
+    assert "there is no bucket" in user.run("backup", server.bucket().url(), expect=FAILED).errors
