@@ -15,7 +15,7 @@ namespace {
 constexpr Option options[] = {
     {"contents", 0, "", "With the vault's key: repair index and packs, not the store beneath; shows what it would do"},
     {"apply", 0, "", "With --contents: do it"},
-    {"data", 0, "", "With --contents: compare every pack with its name, not only those missing or of another size"},
+    {"data", 0, "", "With --contents: read every pack, compare it with its name and what is in it with its ids"},
 };
 
 Status check(const Arguments& arguments) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "vault/index_homes.h"
+
 namespace holdfast::job {
 
 namespace {
@@ -29,7 +31,12 @@ ChunkFetcher::ChunkFetcher(vault::Vault::Domain& domain, store::ObjectStore& sto
 
 Status ChunkFetcher::locate(Wanted& wanted) {
   const format::ShortId id = format::short_id(wanted.id);
-  const auto found = wanted.is_piece ? domain_.index().find_piece(id) : domain_.index().find_chunk(id);
+  const auto find = [&] { return wanted.is_piece ? domain_.index().find_piece(id) : domain_.index().find_chunk(id); };
+  auto found = find();
+  if (!found && !vault::check_tables(domain_.index())) {
+    TRY_DO(domain_.load_index());
+    found = find();
+  }
   if (!found) {
     return Error(ErrorCode::corrupt,
                  (wanted.is_piece ? "piece " : "chunk ") + to_hex(wanted.id) + " is missing from the vault");
@@ -94,7 +101,7 @@ Status ChunkFetcher::fetch_run(std::vector<Wanted>::iterator begin, std::vector<
     TRY_DO(domain_.look_beyond(begin->location.pack->id));
     if (locate(*begin)) return fetch_run(begin, begin + 1, deliver, missing);
   }
-  if (!read) return missing(*begin, Error(read.error()));
+  if (!read) return read_elsewhere(*begin, Error(read.error()), deliver, missing);
   for (auto one = begin; one != end;) {
     auto next = one + 1;
     while (next != end && same_record(*one, *next)) ++next;
@@ -115,15 +122,37 @@ Status ChunkFetcher::deliver_record(std::vector<Wanted>::iterator begin, std::ve
     auto mended = reader_->read(begin->location);
     if (mended) opened = std::move(mended);
   }
+  std::vector<std::pair<const Wanted*, Error>> failed;
   for (auto one = begin; one != end; ++one) {
-    if (!opened) {
-      TRY_DO(missing(*one, Error(opened.error()).during("pack " + to_hex(one->location.pack->id))));
-      continue;
+    const auto part = opened ? part_of(*one, *opened)
+                             : Result<ByteView>(Error(opened.error()).during("pack " + to_hex(one->location.pack->id)));
+    if (part) {
+      TRY_DO(deliver(*one, *part));
+    } else {
+      failed.emplace_back(&*one, part.error());
     }
-    const auto part = part_of(*one, *opened);
-    TRY_DO(part ? deliver(*one, *part) : missing(*one, Error(part.error())));
   }
+  for (auto& [one, error] : failed) TRY_DO(read_elsewhere(*one, std::move(error), deliver, missing));
   return {};
+}
+
+// The pack is damaged, or one who shares the domain stored rubbish under the id, or the table that led here could not
+// be read: another home serves as well.
+Status ChunkFetcher::read_elsewhere(const Wanted& wanted, Error error,
+                                    const std::function<Status(const Wanted&, ByteView)>& deliver,
+                                    const std::function<Status(const Wanted&, Error)>& missing) {
+  if (!vault::check_tables(domain_.index())) TRY_DO(domain_.load_index());
+  const format::ShortId id = format::short_id(wanted.id);
+  for (const vault::Location& home :
+       wanted.is_piece ? vault::piece_homes(domain_.index(), id) : vault::chunk_homes(domain_.index(), id)) {
+    const bool is_known = home.pack->id == wanted.location.pack->id &&
+                          home.offset_bytes == wanted.location.offset_bytes;
+    if (is_known) continue;
+    const auto opened = reader_->read(home);
+    if (!opened) continue;
+    if (const auto part = part_of(wanted, *opened)) return deliver(wanted, *part);
+  }
+  return missing(wanted, std::move(error));
 }
 
 // The bytes wanted of an opened record. Chunks were checked against their id when opened, and the ids of pieces found.

@@ -43,6 +43,9 @@ class ChunkFetcher {
   Status deliver_record(std::vector<Wanted>::iterator begin, std::vector<Wanted>::iterator end, ByteView record,
                         const std::function<Status(const Wanted&, ByteView)>& deliver,
                         const std::function<Status(const Wanted&, Error)>& missing);
+  Status read_elsewhere(const Wanted& wanted, Error error,
+                        const std::function<Status(const Wanted&, ByteView)>& deliver,
+                        const std::function<Status(const Wanted&, Error)>& missing);
   Result<ByteView> part_of(const Wanted& wanted, const vault::OpenedRecord& record);
 
   vault::Vault::Domain& domain_;

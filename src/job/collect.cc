@@ -11,6 +11,7 @@
 #include "job/collect_plan.h"
 #include "job/index_merger.h"
 #include "job/mark.h"
+#include "vault/index_homes.h"
 #include "vault/repacker.h"
 
 // Nothing here is safe because of what this program remembers, of a lock or of a clock. What may be removed is decided
@@ -191,6 +192,7 @@ Result<bool> DomainCollector::purge_marked() {
     const auto first = next;
     for (; next != ready.end() && body.packs.size() < packs_a_record_max; ++next) body.packs.push_back(next->first);
     const auto admit = [&]() -> Status {
+      TRY_DO(vault::check_tables(domain_.index()));
       bool is_unchanged = state.last_purge() == last_purge && state.last_undelete() == last_undelete &&
                           !domain_.log().is_damaged();
       for (auto pack = first; pack != next; ++pack) {
@@ -271,7 +273,9 @@ Status DomainCollector::condemn() {
     TRY_DO(check_stop(request_.stop));
     const auto begin = doomed.begin() + static_cast<ptrdiff_t>(first);
     const auto end = doomed.begin() + static_cast<ptrdiff_t>(std::min(first + packs_a_record_max, doomed.size()));
-    TRY_DO(append(format::LogKind::condemn, format::encode(format::CondemnBody{{begin, end}}), admit_all));
+    // The plan was made from the index's tables.
+    const auto admit = [&] { return vault::check_tables(domain_.index()); };
+    TRY_DO(append(format::LogKind::condemn, format::encode(format::CondemnBody{{begin, end}}), admit));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "vault/index_homes.h"
 
 namespace holdfast::job {
 
@@ -85,6 +86,7 @@ void IndexMerger::take_table(const format::SegmentView& view, const vault::PackF
 }
 
 Status IndexMerger::write(format::SegmentContents contents, std::vector<ObjectId> replaces) {
+  TRY_DO(vault::check_tables(domain_.index()));
   contents.replaces = std::move(replaces);
   const Bytes plain = format::encode_segment(std::move(contents));
   const Bytes object = TRY(vault::seal_segment(vault_, domain_.keys(), plain));
@@ -123,6 +125,7 @@ Status IndexMerger::run(const vault::PackFates& fates) {
 Status IndexMerger::remove(const std::set<ObjectId>& segments) {
   std::vector<std::string> keys;
   if (segments.empty()) return {};
+  TRY_DO(vault::check_tables(domain_.index()));
   TRY_DO(vault_.store().list(vault::segment_prefix(domain_.id()), "", [&](const store::ObjectInfo& object) -> Status {
     const auto name = vault::parse_object_key(object.key);
     if (name && segments.contains(name->id)) keys.push_back(object.key);

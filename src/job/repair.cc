@@ -52,6 +52,7 @@ class DomainRepairer {
   bool is_signed(const format::PackInfo& pack, ByteView whole) const;
   Result<format::SegmentContents> read_contents(const format::PackInfo& pack, ByteView whole);
   void salvage(const format::PackInfo& pack, ByteView whole);
+  bool holds_what_it_says(const format::PackInfo& pack, ByteView whole);
   std::vector<format::ChunkLocation> entries_of(const ObjectId& pack) const;
   Status move_good(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole);
   void lost(const format::PackName& pack, const Error& error);
@@ -65,6 +66,10 @@ class DomainRepairer {
   RepairReport& report_;
   std::unique_ptr<vault::RecordReader> reader_;
   std::map<ObjectId, format::PackInfo> named_;   // By good segments.
+  // Of each pack, in which of these tables and as which of their packs it stands.
+  std::vector<vault::TablePtr> tables_;
+  std::vector<EntriesByPack> by_pack_;
+  std::map<ObjectId, std::vector<std::pair<size_t, uint32_t>>> places_;
   format::SegmentContents found_;                // What no segment said.
   vault::PackFates gone_;                        // Packs whose entries leave the index.
   std::map<uint8_t, std::unique_ptr<vault::Repacker>> repackers_;
@@ -149,12 +154,10 @@ Result<format::SegmentContents> DomainRepairer::read_contents(const format::Pack
 
 std::vector<format::ChunkLocation> DomainRepairer::entries_of(const ObjectId& pack) const {
   std::vector<format::ChunkLocation> entries;
-  for (const auto& table : domain_.index().tables()) {
-    const format::SegmentView& view = table->view();
-    for (uint32_t entry = 0; entry < view.chunk_count(); ++entry) {
-      const format::ChunkLocation chunk = view.chunk(entry);
-      if (view.packs()[chunk.pack].id == pack) entries.push_back(chunk);
-    }
+  const auto places = places_.find(pack);
+  if (places == places_.end()) return entries;
+  for (const auto& [table, place] : places->second) {
+    for (const uint32_t entry : by_pack_[table].of(place)) entries.push_back(tables_[table]->view().chunk(entry));
   }
   return entries;
 }
@@ -191,6 +194,20 @@ void DomainRepairer::salvage(const format::PackInfo& pack, ByteView whole) {
   }
 }
 
+// Whether every record is what its id says: one who shares the domain may have stored rubbish in a sound pack. Without
+// the data key that cannot be told.
+bool DomainRepairer::holds_what_it_says(const format::PackInfo& pack, ByteView whole) {
+  const bool can_tell = pack.kind == static_cast<uint8_t>(vault::PackKind::metadata) ||
+                        vault_.keyring().can_read_content(domain_.id());
+  if (!can_tell) return true;
+  for (const format::ChunkLocation& entry : entries_of(pack.id)) {
+    if (uint64_t{entry.offset_bytes} + entry.size_bytes > whole.size()) return false;
+    const auto opened = reader_->open(pack, whole.subspan(entry.offset_bytes, entry.size_bytes));
+    if (!opened || format::short_id(opened->header.id) != entry.id) return false;
+  }
+  return true;
+}
+
 Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_bytes) {
   const auto named = named_.find(name.id);
   const bool is_named = named != named_.end();
@@ -198,7 +215,10 @@ Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_byt
   auto whole = read_pack(name, size_bytes);
   if (!whole && whole.error().code() == ErrorCode::not_found) return {};  // A collection was faster.
   if (whole && ObjectId::from(crypto::hash(*whole)) == name.id) {
-    if (is_named) return {};
+    if (is_named) {
+      if (!holds_what_it_says(named->second, *whole)) salvage(named->second, *whole);
+      return {};
+    }
     const auto pack = recognise(name, *whole);
     const Error unsigned_pack(ErrorCode::corrupt, "not signed by an author of this domain");
     const bool is_ours = pack && is_signed(*pack, *whole);
@@ -259,8 +279,14 @@ Status DomainRepairer::set_segments_aside() {
 Status DomainRepairer::run() {
   TRY_DO(domain_.log().refresh());
   TRY_DO(domain_.reload_index());
-  for (const auto& table : domain_.index().tables()) {
-    for (const format::PackInfo& pack : table->view().packs()) named_[pack.id] = pack;
+  tables_ = domain_.index().tables();
+  for (size_t table = 0; table < tables_.size(); ++table) {
+    const format::SegmentView& view = tables_[table]->view();
+    by_pack_.emplace_back(view);
+    for (uint32_t place = 0; place < view.packs().size(); ++place) {
+      named_[view.packs()[place].id] = view.packs()[place];
+      places_[view.packs()[place].id].emplace_back(table, place);
+    }
   }
   report_.segments_set_aside += domain_.index_damage().size();
   const StoredPacks stored = TRY(list_packs());

@@ -11,7 +11,9 @@ namespace holdfast::job {
 
 struct RepairRequest {
   bool apply = false;      // Otherwise it is only found out what would be done.
-  bool read_data = false;  // Compare every pack with its name; without it those that are missing or of another size.
+  // Compare every pack with its name and, as far as our keys reach, every record with its id; without it only those
+  // that are missing or of another size.
+  bool read_data = false;
   std::stop_token stop;
 };
 

@@ -2,8 +2,16 @@
 #include "job/vault_nodes.h"
 
 #include "crypto/hash.h"
+#include "vault/index_homes.h"
 
 namespace holdfast::job {
+
+namespace {
+Result<Bytes> node_of(const ChunkId& id, const vault::OpenedRecord& record) {
+  if (record.header.id == id && record.header.kind == format::RecordKind::node) return to_bytes(record.plain);
+  return Error(ErrorCode::corrupt, "tree node " + to_hex(id) + ": another record stands in its place");
+}
+}  // namespace
 
 VaultNodes::VaultNodes(vault::Vault::Domain& domain, vault::Session::Worker* worker)
     : domain_(domain), worker_(worker), reader_(domain.make_reader()) {}
@@ -16,6 +24,10 @@ Result<ChunkId> VaultNodes::put(ByteView node) {
 Result<Bytes> VaultNodes::get(const ChunkId& id) {
   TRY_DO(domain_.load_index_once());
   auto location = domain_.index().find_chunk(format::short_id(id));
+  if (!location && !vault::check_tables(domain_.index())) {
+    TRY_DO(domain_.load_index());
+    location = domain_.index().find_chunk(format::short_id(id));
+  }
   if (!location) return Error(ErrorCode::not_found, "tree node " + to_hex(id) + " is not in the index");
   auto read = reader_->read(*location);
   // Each time round one more pack is known to be missing.
@@ -25,11 +37,19 @@ Result<Bytes> VaultNodes::get(const ChunkId& id) {
     if (!location) break;
     read = reader_->read(*location);
   }
-  const vault::OpenedRecord record = TRY(std::move(read));
-  if (record.header.id != id || record.header.kind != format::RecordKind::node) {
-    return Error(ErrorCode::corrupt, "tree node " + to_hex(id) + ": another record stands in its place");
+  auto node = read ? node_of(id, *read) : Result<Bytes>(read.error());
+  return node ? std::move(node) : read_elsewhere(id, std::move(node.error()));
+}
+
+// As ChunkFetcher does.
+Result<Bytes> VaultNodes::read_elsewhere(const ChunkId& id, Error error) {
+  if (!vault::check_tables(domain_.index())) TRY_DO(domain_.load_index());
+  for (const vault::Location& home : vault::chunk_homes(domain_.index(), format::short_id(id))) {
+    const auto read = reader_->read(home);
+    if (!read) continue;
+    if (auto node = node_of(id, *read)) return node;
   }
-  return to_bytes(record.plain);
+  return error;
 }
 
 tree::Config tree_config(const vault::Vault::Domain& domain) {

@@ -20,6 +20,8 @@ class VaultNodes : public tree::NodeStore {
   Result<Bytes> get(const ChunkId& id) override;
 
  private:
+  Result<Bytes> read_elsewhere(const ChunkId& id, Error error);
+
   vault::Vault::Domain& domain_;
   vault::Session::Worker* worker_;
   std::unique_ptr<vault::RecordReader> reader_;

@@ -13,6 +13,7 @@
 #include "job/live_set.h"
 #include "job/pack_audit.h"
 #include "job/reachability.h"
+#include "vault/index_homes.h"
 
 namespace holdfast::job {
 
@@ -116,6 +117,7 @@ class DomainVerifier : public ReachabilityVisitor {
   Status check_segments();
   void gather_packs();
   Status find_packs(vault::PackKind kind);
+  bool is_mended(const std::string& key, uint64_t size_bytes);
   void check_presence();
   Status walk_points();
   Status read_packs();
@@ -231,6 +233,13 @@ void DomainVerifier::gather_packs() {
   findings_.count([&](VerifyCounts& counts) { counts.packs += packs_.size(); });
 }
 
+// A torn pack may be whole again once the store has looked at its redundancy.
+bool DomainVerifier::is_mended(const std::string& key, uint64_t size_bytes) {
+  if (!vault_.store().examine(key, store::Repair::write_back)) return false;
+  const auto info = vault_.store().stat(key);
+  return info && info->size_bytes == size_bytes;
+}
+
 Status DomainVerifier::find_packs(vault::PackKind kind) {
   const std::string prefix = vault::pack_prefix(kind, domain_.id());
   return vault_.store().list(prefix, "", [&](const store::ObjectInfo& object) -> Status {
@@ -245,7 +254,8 @@ Status DomainVerifier::find_packs(vault::PackKind kind) {
       orphans_.push_back({object.key, name->id, object.size_bytes});
       return {};
     }
-    known->second.present = object.size_bytes == known->second.info->size_bytes;
+    known->second.present = object.size_bytes == known->second.info->size_bytes ||
+                            is_mended(object.key, known->second.info->size_bytes);
     if (!known->second.present) {
       findings_.add(of_object(object.key, Error(ErrorCode::corrupt,
                                                 fmt::format("pack is {} bytes long, not {}", object.size_bytes,
@@ -402,6 +412,9 @@ Status DomainVerifier::read_orphans() {
     // Those of a session that a collection ended meanwhile may go.
     if (!audited && audited.error().code() == ErrorCode::not_found) continue;
     if (!audited) {
+      // What a writer left that was killed on several devices is no loss: nobody was told that it is there.
+      const auto examined = vault_.store().examine(orphan.key, store::Repair::report);
+      if (examined && examined->is_unfinished) continue;
       findings_.add(of_object(orphan.key, std::move(audited.error())));
     } else if (audited->error) {
       findings_.add(of_object(orphan.key, std::move(*audited->error)));
@@ -444,6 +457,7 @@ Result<VerifyReport> verify_domain(vault::Vault& vault, vault::Vault::Domain& do
     Findings findings(observer);
     DomainVerifier verifier(vault, domain, request, findings, observer);
     TRY_DO(verifier.run());
+    TRY_DO(vault::check_tables(domain.index()));
     VerifyReport report = findings.take();
     if (report.damage_count == 0 || attempt == attempts_max) return report;
     const uint64_t last_purge = domain.log().state().last_purge();

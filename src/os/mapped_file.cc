@@ -35,13 +35,16 @@ Bytes zero_bytes(size_t size_bytes) {
 }  // namespace
 
 MappedFile::~MappedFile() {
+  guard_ = MappingGuard();
   if (!view_.empty()) ::munmap(const_cast<std::byte*>(view_.data()), view_.size());
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : view_(std::exchange(other.view_, {})) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : view_(std::exchange(other.view_, {})), guard_(std::move(other.guard_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(view_, other.view_);
+  std::swap(guard_, other.guard_);
   return *this;
 }
 
@@ -72,13 +75,16 @@ void MappedFile::release() const {
 }
 
 ScratchMemory::~ScratchMemory() {
+  guard_ = MappingGuard();
   if (!span_.empty()) ::munmap(span_.data(), span_.size());
 }
 
-ScratchMemory::ScratchMemory(ScratchMemory&& other) noexcept : span_(std::exchange(other.span_, {})) {}
+ScratchMemory::ScratchMemory(ScratchMemory&& other) noexcept
+    : span_(std::exchange(other.span_, {})), guard_(std::move(other.guard_)) {}
 
 ScratchMemory& ScratchMemory::operator=(ScratchMemory&& other) noexcept {
   std::swap(span_, other.span_);
+  std::swap(guard_, other.guard_);
   return *this;
 }
 

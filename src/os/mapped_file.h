@@ -6,12 +6,13 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "os/fd.h"
+#include "os/mapping_guard.h"
 
 namespace holdfast::os {
 
-// A whole file in memory, read-only. Its pages belong to the page cache, not to our budget. The file must not shrink
-// while mapped, and a disk that fails to read ends the process (SIGBUS): for local state that can be made again, not
-// for vaults.
+// A whole file in memory, read-only. Its pages belong to the page cache, not to our budget. Where the disk cannot read
+// it, or where the file has shrunk, zeros are read and has_failed() says so: for local state that can be made again,
+// not for vaults.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -25,19 +26,22 @@ class MappedFile {
   // Valid as long as this object, wherever it is moved.
   ByteView view() const { return view_; }
   enum class Pattern { unknown, random, sequential };
+  // Zeros were read in the place of what the file holds. Asked after the reading, before anything rests on it.
+  bool has_failed() const { return guard_.has_failed(); }
   // A hint; never fails.
   void expect(Pattern pattern) const;
   // Its pages leave our resident memory, not the page cache. A hint; never fails.
   void release() const;
 
  private:
-  explicit MappedFile(ByteView view) : view_(view) {}
+  explicit MappedFile(ByteView view) : view_(view), guard_(view.data(), view.size()) {}
   ByteView view_;
+  MappingGuard guard_;
 };
 
 // Memory to work in that a nameless file stands behind, so that the kernel can put it aside: no part of a memory
-// budget. Zeros at first. A disk that fails ends the process (SIGBUS) or loses what is in it: for what can be made
-// again.
+// budget. Zeros at first. A disk that fails may lose what is in it; where it cannot be read zeros are, and has_failed()
+// says so: for what can be made again.
 class ScratchMemory {
  public:
   ScratchMemory() = default;
@@ -48,10 +52,12 @@ class ScratchMemory {
   // Room for all of it is taken in `folder` now: `no_space` comes here or never.
   static Result<ScratchMemory> create(const std::string& folder, uint64_t size_bytes);
   MutableByteView span() const { return span_; }
+  bool has_failed() const { return guard_.has_failed(); }
 
  private:
-  explicit ScratchMemory(MutableByteView span) : span_(span) {}
+  explicit ScratchMemory(MutableByteView span) : span_(span), guard_(span.data(), span.size()) {}
   MutableByteView span_;
+  MappingGuard guard_;
 };
 
 // Makes a file piece by piece that becomes visible, under its name and whole, when it is sealed. One thread.

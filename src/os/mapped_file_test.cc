@@ -2,6 +2,9 @@
 #include "os/mapped_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "os/file.h"
 #include "os/memory.h"
@@ -50,6 +53,43 @@ TEST(MappedFile, sealing_replaces_and_older_mappings_stay) {
   EXPECT_EQ(as_text(first.view()), "first");
   EXPECT_EQ(as_text(second.view()), "second");
   EXPECT_EQ(list_directory_at(at_cwd, folder.path())->size(), 1u);
+}
+
+// A file that shrank answers as one that the disk cannot read.
+TEST(MappedFile, what_cannot_be_read_is_zeros_and_known_to_be) {
+  TemporaryFolder folder;
+  const auto make = [&](const std::string& name) {
+    auto writer = SealedFileWriter::create(folder.path(name)).value();
+    EXPECT_TRUE(writer.append(as_bytes(std::string(5 * 4096, 'x'))).has_value());
+    return writer.seal(Durability::cache).value();
+  };
+  const MappedFile sound = make("sound");
+  MappedFile shrunk = make("shrunk");
+  ASSERT_EQ(::truncate(folder.path("shrunk").c_str(), 2 * 4096), 0);
+  const MappedFile moved = std::move(shrunk);
+  EXPECT_EQ(moved.view()[4096], std::byte{'x'});
+  EXPECT_FALSE(moved.has_failed());
+  EXPECT_EQ(moved.view()[3 * 4096 + 7], std::byte{0});
+  EXPECT_TRUE(moved.has_failed());
+  EXPECT_EQ(moved.view()[4 * 4096], std::byte{0});
+  EXPECT_EQ(moved.view()[0], std::byte{'x'});
+  EXPECT_EQ(sound.view()[4 * 4096], std::byte{'x'});
+  EXPECT_FALSE(sound.has_failed());
+  EXPECT_FALSE(make("shrunk").has_failed()) << "the place of a mapping that failed is used again";
+}
+
+TEST(MappedFile, a_bus_error_elsewhere_still_ends_the_process) {
+  TemporaryFolder folder;
+  EXPECT_EXIT(
+      {
+        auto writer = SealedFileWriter::create(folder.path("f")).value();
+        (void)writer.append(as_bytes("x")).has_value();
+        const MappedFile guarded = writer.seal(Durability::cache).value();
+        const Fd fd = open(folder.path("f"), {}).value();
+        auto* bytes = static_cast<volatile char*>(::mmap(nullptr, 3 * 4096, PROT_READ, MAP_SHARED, fd.get(), 0));
+        (void)bytes[2 * 4096];
+      },
+      [](int status) { return WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) != 0); }, "");
 }
 
 TEST(MappedFile, an_abandoned_file_is_taken_away) {

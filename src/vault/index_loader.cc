@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "vault/index_homes.h"
 #include "vault/vault.h"
 
 namespace holdfast::vault {
@@ -76,6 +77,16 @@ std::vector<IndexDamage> IndexLoader::damage() {
 
 // A collector may merge segments away between the list and the reading; what they held is in one that is listed next.
 Status IndexLoader::load_new() {
+  if (!check_tables(index_)) {
+    // The disk cannot read a table's file any more: all is read from the store again.
+    cache_.drop(file_tables_);
+    file_tables_.clear();
+    memory_tables_.clear();
+    memory_bytes_ = 0;
+    loaded_.clear();
+    damage_.clear();
+    index_.clear();
+  }
   bool is_whole = false;
   for (int attempt = 0; attempt < list_attempts_max && !is_whole; ++attempt) is_whole = TRY(load_listed());
   file_memory_tables();

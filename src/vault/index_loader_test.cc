@@ -11,6 +11,7 @@
 #include "store/decorator.h"
 #include "store/mem/mem_store.h"
 #include "store/posix/posix_store.h"
+#include "vault/index_homes.h"
 #include "vault/index_testing.h"
 #include "vault/session.h"
 #include "vault/testing.h"
@@ -127,6 +128,42 @@ TEST_F(IndexLoaderTest, what_an_earlier_run_kept_is_not_read_again) {
   expect_knows(third.index(), 0, 120'000);
   ASSERT_TRUE(third.domain().load_index());
   EXPECT_EQ(third.store->segments_read, 1u);
+}
+
+// As on a disk that fails: the file behind a table in use cannot be read any more.
+TEST_F(IndexLoaderTest, a_table_that_the_disk_cannot_read_is_told_and_made_anew_from_the_store) {
+  for (uint64_t segment = 0; segment < 2; ++segment) add_segment(segment * 20'000, 20'000, segment + 1);
+  (void)load(cached());
+  const Process process = load(cached());
+  ASSERT_EQ(process.store->segments_read, 0u);
+  ASSERT_TRUE(check_tables(process.index()));
+  ASSERT_EQ(cache_files().size(), 1u);
+  std::filesystem::resize_file(cache_files().front(), 4096);
+  size_t missed = 0;
+  for (uint64_t number = 0; number < 40'000; number += 100) {
+    missed += process.index().find_chunk(synthetic_chunk(number)) ? 0 : 1;
+  }
+  EXPECT_GT(missed, 0u);
+  const Status told = check_tables(process.index());
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code(), ErrorCode::io);
+  ASSERT_TRUE(process.domain().load_index());
+  EXPECT_TRUE(check_tables(process.index()));
+  EXPECT_EQ(process.store->segments_read, 2u);
+  expect_knows(process.index(), 0, 40'000);
+  EXPECT_EQ(load(cached()).store->segments_read, 0u) << "the new table took the place of the bad one";
+}
+
+TEST_F(IndexLoaderTest, a_merge_of_tables_that_cannot_be_read_makes_none) {
+  add_segment(0, 20'000, 1);
+  (void)load(cached());
+  const Process process = load(cached());
+  std::filesystem::resize_file(cache_files().front(), 4096);
+  (void)process.index().find_chunk(synthetic_chunk(7));
+  IndexCache cache(cached(), {.vault = process.vault->keyring().vault_id(), .keys = process.domain().keys()}, rng_);
+  const auto merged = cache.merge(process.index().tables(), {}, IndexCache::Keep::for_this_run);
+  ASSERT_FALSE(merged.has_value());
+  EXPECT_EQ(merged.error().code(), ErrorCode::io);
 }
 
 TEST_F(IndexLoaderTest, many_small_segments_become_one_table) {

@@ -6,6 +6,7 @@
 
 #include "base/byte_io.h"
 #include "base/check.h"
+#include "vault/index_homes.h"
 
 // A merge of sorted inputs by a heap of their heads. Pieces name their bundle by its place among the chunks, and those
 // change: so while the chunks are merged, the new place of each is noted under its input and old place, and read again
@@ -39,6 +40,7 @@ class Scratch {
     return scratch;
   }
   MutableByteView span() { return small_.empty() ? large_.span() : MutableByteView(small_); }
+  bool has_failed() const { return large_.has_failed(); }
 
  private:
   Bytes small_;
@@ -92,6 +94,8 @@ class Merger {
     return place;
   }
   void add_table(const IndexTable& table, const std::set<ObjectId>& without);
+  // What the disk could not read came as zeros: nothing may be made of that.
+  Status check_inputs() const;
 
   const bool leaves_out_;
   std::vector<Input> inputs_;
@@ -154,6 +158,12 @@ void Merger::add_table(const IndexTable& table, const std::set<ObjectId>& withou
     contents_.segment_of_pack.push_back(segment);
   }
   inputs_.push_back(std::move(input));
+}
+
+Status Merger::check_inputs() const {
+  bool has_failed = new_places_scratch_.has_failed() || chunk_filter_.has_failed() || piece_filter_.has_failed();
+  for (const Input& input : inputs_) has_failed |= vault::has_failed(*input.table);
+  return has_failed ? Status(Error(ErrorCode::io, "index tables: the disk cannot read them")) : Status();
 }
 
 template <class Entries, class Take>
@@ -226,6 +236,7 @@ Status Merger::write_chunks(TableFileWriter& writer, const std::string& scratch_
     return {};
   };
   TRY_DO(merge(Chunks{*this}, take));
+  TRY_DO(check_inputs());
   CHECK(count == contents_.chunk_count);
   return writer.append(rows);
 }
@@ -249,6 +260,7 @@ Status Merger::write_pieces(TableFileWriter& writer, const std::string& scratch_
     return {};
   };
   TRY_DO(merge(Pieces{*this}, take));
+  TRY_DO(check_inputs());
   CHECK(count == contents_.piece_count);
   return writer.append(rows);
 }

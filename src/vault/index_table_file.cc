@@ -148,6 +148,7 @@ Result<TablePtr> table_over(os::MappedFile file, const Header& header) {
   parts.chunk_filter = IndexFilter(bytes.subspan(layout.chunk_filter, layout.piece_filter - layout.chunk_filter));
   parts.piece_filter = IndexFilter(bytes.subspan(layout.piece_filter, layout.macs - layout.piece_filter));
   parts.owner = owner;
+  if (owner->has_failed()) return Error(ErrorCode::io, "index table: the disk cannot read it");
   return IndexTable::make(std::move(parts));
 }
 

@@ -29,9 +29,9 @@ class DomainLog {
   // Before the first refresh(). Reads every record from the first, as if no checkpoint existed.
   void read_everything() { uses_checkpoints_ = false; }
 
-  // Reads what is new. `corrupt` for a gap, a broken chain, or a history that is shorter than, or other than, the one
-  // `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
-  // author or beyond its author's role is ignored and counted in alarms().
+  // Reads what is new. `corrupt` for a gap, a chain that others than agents broke, or a history shorter or other than
+  // that `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
+  // author or beyond its role is ignored and counted in alarms(); links that an agent broke are counted there, too.
   Status refresh();
 
   const LogHead& head() const { return head_; }

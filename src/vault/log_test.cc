@@ -324,6 +324,29 @@ TEST_F(LogTest, an_agents_unreadable_record_costs_nobody_else_anything) {
   EXPECT_EQ(writer.alarms().size(), 3u);
 }
 
+TEST_F(LogTest, an_agent_that_breaks_the_chain_costs_nobody_the_history_but_nothing_is_removed_any_more) {
+  const Keyring thief = agent();
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const ObjectId first = *commit(writer, 1);
+  const auto breaking = [](uint8_t session) {
+    return Forgery{.body = format::encode(format::SessionBody{session_id(session), "host", "backup"}),
+                   .change = [](format::LogEnvelope& envelope) { envelope.previous.value[0] ^= std::byte{1}; }};
+  };
+  forge(thief, breaking(5));
+  ASSERT_TRUE(begin(writer, 2)) << "others go on behind it";
+  const ObjectId second = *commit(writer, 2);
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_TRUE(reader.is_damaged());
+  EXPECT_EQ(reader.alarms().size(), 1u);
+  EXPECT_TRUE(reader.points().contains(first) && reader.points().contains(second));
+  // Of the owner it is a history that somebody rewrote.
+  forge(owner_.keyring, breaking(6));
+  DomainLog late = log();
+  EXPECT_EQ(late.refresh().error().code(), ErrorCode::corrupt);
+}
+
 TEST_F(LogTest, a_removed_author_writes_nothing_more) {
   const Keyring removed = agent();
   DomainLog before = log(removed);

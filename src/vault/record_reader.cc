@@ -172,12 +172,12 @@ Result<std::vector<format::RecordHeader>> RecordReader::open_contents(const form
 
 Result<format::PackInfo> RecordReader::open_origin(const format::PackInfo& pack, ByteView bytes) {
   const format::RecordHeader header = TRY(open_header(pack, bytes));
-  if (header.kind != format::RecordKind::origin || header.origin_offset_bytes != 0 ||
-      bytes.size() < format::record_size_bytes(header)) {
+  if (header.origin_offset_bytes != 0 || bytes.size() < format::record_size_bytes(header)) {
     return Error(ErrorCode::corrupt, "record: its origin is no origin record");
   }
   Keys* keys = TRY(keys_for(pack));
-  // Origin records are metadata wherever they stand: sealed like headers.
+  // Origin records are metadata wherever they stand: sealed like headers. Nothing else is sealed as "origin", so what
+  // opens is one, whatever kind its header says.
   Bytes body(header.content_size_bytes);
   TRY_DO(keys->header
              ->open("origin", nonce_of(bytes),

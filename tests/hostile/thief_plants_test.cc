@@ -3,7 +3,9 @@
 // restore does not lean on it, and what happened is told.
 #include "crypto/box.h"
 #include "job/collect.h"
+#include "job/repair.h"
 #include "tests/hostile/thief.h"
+#include "vault/open_pack.h"
 #include "vault/record_sealer.h"
 
 namespace holdfast::hostile {
@@ -362,13 +364,18 @@ class ThiefPacksTest : public ThiefIndexTest {
     return out;
   }
   // Stores the pack and a segment that names it. Yields the pack's key.
-  std::string plant_pack(const CraftedPack& pack) {
+  // `pieces` are of the pack's first record.
+  std::string plant_pack(const CraftedPack& pack, const std::vector<std::string>& pieces = {}) {
     const std::string key = vault::pack_key(static_cast<vault::PackKind>(pack.info.kind), thief_domain,
                                             vault::AuthorId{pack.info.author}, pack.info.id);
     plant(key, pack.bytes);
     format::SegmentContents contents;
     contents.packs.push_back(pack.info);
     contents.chunks = pack.chunks;
+    contents.order = pieces.empty() ? 0 : UINT32_MAX;  // Newer than all that others stored.
+    for (const std::string& piece : pieces) {
+      contents.pieces.push_back({format::short_id(vault::hash_with(ids_.piece, as_bytes(piece))), 0});
+    }
     segment_ = plant_segment(thief_domain, thief_id(), seal(contents));
     return key;
   }
@@ -466,6 +473,54 @@ TEST_F(ThiefPacksTest, packs_whose_records_lie_are_found_and_hurt_nobody_else) {
   expect_others_unharmed(tree_of("next", 44));
 }
 
+// One who shares the thief's domain leans on what the thief stored: under ids of contents that are still to come there
+// is rubbish, and under those of contents that are there already, in a newer home.
+TEST_F(ThiefPacksTest, rubbish_under_an_id_that_a_mate_looks_up_is_passed_over_named_and_healed) {
+  const crypto::SecretBytes credential = add_agent("mate", thief_domain);
+  const std::string small = "a small file of the mate's, stored already", coming = "a small file that comes later";
+  crypto::SeededRng random(77);
+  const Bytes large = random.bytes(6'000);
+  TestTree tree{{"", job::testing::test_folder()},
+                {"small", job::testing::test_file(small)},
+                {"large", job::testing::test_file(large)}};
+  auto mate = open(credential);
+  const vault::PointInfo before = bed_.backup_into(*mate, tree);
+  const auto spoil = [](CraftedRecord record) {
+    for (std::byte& byte : record.content) byte ^= std::byte{0x55};
+    return record;
+  };
+  const vault::PackOrigin place = origin();
+  const crypto::Secret32 secret = crypto::Secret32::random(bed_.rng);
+  const CraftedPack pack =
+      craft_pack(place, thief_keys().current().metadata_key, secret, sealed(secret, place),
+                 {spoil(bundle({small, coming})), spoil(chunk(as_text(large)))}, ring().signing_key());
+  const std::string key = plant_pack(pack, {small, coming});
+  count_case();
+  job::testing::expect_content(*bed_.reopen(bed_.store), before, tree);  // From the home that is not rubbish.
+
+  tree["coming"] = job::testing::test_file(coming);
+  mate = open(credential);
+  const vault::PointInfo after = bed_.backup_into(*mate, tree);
+  const job::VerifyReport report = verify();
+  EXPECT_TRUE(names(report, key)) << text_of(report);
+  EXPECT_TRUE(std::any_of(report.damage.begin(), report.damage.end(), [&](const job::Damage& damage) {
+    return damage.point == after.id && damage.path.ends_with("coming");
+  })) << text_of(report);
+  job::SilentObserver observer;
+  auto owner = bed_.reopen(bed_.store);
+  const auto repaired = job::run_repair(*owner, {.apply = true, .read_data = true, .stop = {}}, observer);
+  ASSERT_TRUE(repaired.has_value()) << repaired.error().message();
+  EXPECT_EQ(repaired->packs_damaged, 1u);
+  mate = open(credential);
+  bed_.backup_into(*mate, tree);
+  for (const auto& [point, has_coming] : {std::pair(before, false), std::pair(after, true)}) {
+    TestTree expected = tree;
+    if (!has_coming) expected.erase("coming");
+    job::testing::expect_content(*bed_.reopen(bed_.store), point, expected);
+  }
+  for (const job::Damage& damage : verify().damage) EXPECT_FALSE(damage.point.has_value()) << damage.path;
+}
+
 TEST_F(ThiefPacksTest, a_pack_with_the_secret_or_seals_of_another_opens_to_nobody) {
   const vault::PackOrigin place = origin();
   const crypto::Secret32 secret = crypto::Secret32::random(bed_.rng), other = crypto::Secret32::random(bed_.rng);
@@ -491,6 +546,31 @@ TEST_F(ThiefPacksTest, a_pack_with_the_secret_or_seals_of_another_opens_to_nobod
                                       {chunk("a chunk of the thief's own")}, crypto::SigningKey::generate(bed_.rng));
   EXPECT_TRUE(names(verify(), plant_pack(pack)));
   expect_others_unharmed(tree_of("next", 45));
+}
+
+TEST_F(ThiefPacksTest, a_pack_that_is_not_what_its_name_or_its_head_says_is_named_though_it_opens) {
+  const vault::PackOrigin place = origin();
+  const crypto::Secret32 secret = crypto::Secret32::random(bed_.rng);
+  const CraftedPack good = craft_pack(place, thief_keys().current().metadata_key, secret, sealed(secret, place),
+                                      {chunk("a chunk of the thief's own")}, ring().signing_key());
+  CraftedPack renamed = good;
+  renamed.info.id.value[3] ^= std::byte{1};
+  EXPECT_TRUE(names(verify(), plant_pack(renamed)));
+  count_case();
+  // Its head commits to another key than it was sealed with; all else fits, and it is signed anew.
+  CraftedPack uncommitted = good;
+  const size_t tail = uncommitted.bytes.size() - format::pack_tail_size_bytes;
+  constexpr size_t commitment_at = 32;
+  for (const size_t head : {size_t{0}, tail}) uncommitted.bytes[head + commitment_at] ^= std::byte{1};
+  uncommitted.info.head.commitment[0] ^= std::byte{1};
+  const size_t signature_at = tail + format::PackHead::size_bytes;
+  const crypto::Signature signature = ring().signing_key().sign(
+      vault::pack_signature_context, crypto::hash(ByteView(uncommitted.bytes).first(signature_at)));
+  std::copy(signature.begin(), signature.end(), uncommitted.bytes.begin() + static_cast<ptrdiff_t>(signature_at));
+  uncommitted.info.id = ObjectId::from(crypto::hash(uncommitted.bytes));
+  EXPECT_TRUE(names(verify(), plant_pack(uncommitted)));
+  count_case();
+  expect_others_unharmed(tree_of("next", 47));
 }
 
 TEST_F(ThiefPacksTest, packs_of_others_under_their_own_names_serve_nobody_elsewhere) {

@@ -78,7 +78,9 @@ ObjectCache::CopyPointer ObjectCache::find(std::string_view key, std::string_vie
 std::optional<Bytes> ObjectCache::get(std::string_view key, std::string_view tag) {
   const CopyPointer copy = find(key, tag);
   if (copy == nullptr) return std::nullopt;
-  return to_bytes(copy->bytes);
+  Bytes bytes = to_bytes(copy->bytes);
+  if (copy->file.has_failed()) return std::nullopt;
+  return bytes;
 }
 
 bool ObjectCache::read(std::string_view key, std::string_view tag, uint64_t offset_bytes, MutableByteView out) {
@@ -87,7 +89,7 @@ bool ObjectCache::read(std::string_view key, std::string_view tag, uint64_t offs
     return false;
   }
   if (!out.empty()) std::memcpy(out.data(), copy->bytes.data() + offset_bytes, out.size());
-  return true;
+  return !copy->file.has_failed();
 }
 
 void ObjectCache::make_room(uint64_t size_bytes) {
