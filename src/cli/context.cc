@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "cli/mended.h"
 #include "cli/store_url.h"
 #include "os/environment.h"
 #include "os/file.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr uint64_t secret_size_bytes_max = 64 * 1024;
 constexpr mode_t private_mode = 0600;
-constexpr uint64_t parity_percent_max = 90;
+constexpr uint64_t parity_percent_default = 3, parity_percent_max = 90;
 
 std::string environment_name(std::string_view prefix, std::string_view name) {
   if (prefix == "from-") return "HOLDFAST_FROM_" + std::string(name);
@@ -160,7 +161,7 @@ Result<vault::Passphrase> Context::new_passphrase(std::string_view prefix) {
 Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::string& url, StoreUse use) {
   StoreLimits limits;
   if (use == StoreUse::create) {
-    const uint64_t percent = TRY(arguments_.number("parity")).value_or(0);
+    const uint64_t percent = TRY(arguments_.number("parity")).value_or(parity_percent_default);
     if (percent > parity_percent_max) {
       return Error(ErrorCode::invalid, "--parity: at most " + std::to_string(parity_percent_max) + " percent");
     }
@@ -174,13 +175,49 @@ Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::strin
   return services_.open_store(url, use, limits);
 }
 
-Result<vault::LocalState> Context::load_local_state(const std::string& url) const {
-  const auto path = local_state_path(url);
+namespace {
+
+Result<vault::LocalState> load_state(const std::optional<std::string>& path) {
   if (!path) return vault::LocalState{};
   auto bytes = os::read_file(*path, 1 << 20);
   if (!bytes && bytes.error().code() == ErrorCode::not_found) return vault::LocalState{};
   TRY_DO(bytes);
   return vault::decode_local_state(*bytes).during(*path);
+}
+
+// What is remembered of a vault at its URL, and of the same vault wherever else it was met. A vault met for the first
+// time at this URL may be well known, and then may be neither older nor another than it was.
+Result<vault::Keyring> open_keyring(store::ObjectStore& store, const vault::Credential& key, vault::LocalState& state) {
+  const uint64_t known_number = state.pins.key_list_number;
+  auto keyring = TRY(vault::Keyring::open(store, key, state.pins));
+  vault::LocalState elsewhere = TRY(load_state(local_state_path(keyring.vault_id())));
+  for (const auto& [domain, head] : elsewhere.heads) {
+    if (head.number > state.heads[domain].number) state.heads[domain] = head;
+  }
+  if (!elsewhere.pins.vault || elsewhere.pins.key_list_number <= known_number) return keyring;
+  auto again = vault::Keyring::open(store, key, elsewhere.pins);
+  if (!again) {
+    return Error(again.error()).with_hint("This vault was met before, perhaps under another name: what is here is an "
+                                          "older state of it, or a changed one.");
+  }
+  state.pins = elsewhere.pins;
+  return again;
+}
+
+bool is_kept(const std::optional<std::string>& path, const Bytes& bytes) {
+  return !path || os::read_file(*path, 1 << 20).value_or(Bytes()) == bytes;
+}
+
+Status keep_state(const std::optional<std::string>& path, const Bytes& bytes) {
+  if (is_kept(path, bytes)) return {};
+  TRY_DO(os::make_directories(path->substr(0, path->rfind('/')), 0700));
+  return os::write_durably(*path, bytes, private_mode, os::Existing::replace);
+}
+
+}  // namespace
+
+Result<vault::LocalState> Context::load_local_state(const std::string& url) const {
+  return load_state(local_state_path(url));
 }
 
 Result<Context::OpenedVault*> Context::attach(const std::string& url, std::unique_ptr<store::ObjectStore> store,
@@ -204,7 +241,7 @@ Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::stri
   vault::LocalState state = TRY(load_local_state(url));
   if (prefix.empty()) TRY_DO(expect_heads(arguments_, state));
   const vault::Credential key = TRY(credential(prefix));
-  auto keyring = vault::Keyring::open(*store, key, state.pins);
+  auto keyring = open_keyring(*store, key, state);
   if (!keyring && keyring.error().code() == ErrorCode::not_found) {
     return no_vault_error(url);
   }
@@ -228,16 +265,16 @@ void Context::keys_changed() { main_->vault->set_pins(main_->vault->keyring().pi
 
 void Context::keep_local_state() {
   for (const auto& opened : opened_) {
-    const auto path = local_state_path(opened->url);
-    if (!path) continue;
+    tell_mended(output_, *opened->store);
     for (const std::string& alarm : opened->vault->alarms()) output_.warn(alarm);
+    const auto path = local_state_path(opened->url);
+    const auto path_of_id = local_state_path(opened->vault->keyring().vault_id());
     const Bytes bytes = vault::encode_local_state(opened->vault->local_state());
-    const Bytes before = os::read_file(*path, 1 << 20).value_or(Bytes());
-    if (before == bytes) continue;
+    if (is_kept(path, bytes) && is_kept(path_of_id, bytes)) continue;
     const Status kept = [&]() -> Status {
       TRY_DO(vault::settle_seen(*opened->vault));
-      TRY_DO(os::make_directories(path->substr(0, path->rfind('/')), 0700));
-      return os::write_durably(*path, bytes, private_mode, os::Existing::replace);
+      TRY_DO(keep_state(path_of_id, bytes));
+      return keep_state(path, bytes);
     }();
     if (!kept) output_.warn("could not remember the vault's newest state: " + kept.error().message());
   }

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/mended.h"
 #include "cli/display_text.h"
 #include "cli/scrub_run.h"
 #include "cli/store_url.h"
@@ -163,6 +164,7 @@ Result<Exit> scrub(Context& context, store::ObjectStore& store, job::ScrubReques
     const Status kept = keep_ledger(url, ledger);
     if (!kept) context.output().warn("could not remember how far the scrub came: " + kept.error().message());
   }
+  tell_mended(context.output(), store);
   tell_lost(context.output(), report);
   tell_summary(context.output(), report, std::chrono::duration<double>(clock.monotonic() - begun).count());
   if (request.stop.stop_requested()) return Exit::interrupted;

@@ -124,7 +124,7 @@ struct ArchiveFile {
 
 // How a store is opened. Rates in bytes a second; 0: no limit.
 struct StoreLimits {
-  unsigned parity_percent = 0;  // Where one folder is made a store: so much parity beside what is stored; 0: none.
+  unsigned parity_percent = 0;  // Where a folder or bucket is made a store: so much parity with each object; 0: none.
   uint64_t upload_bytes_per_second = 0;
   uint64_t download_bytes_per_second = 0;
 };

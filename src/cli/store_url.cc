@@ -23,6 +23,12 @@ std::optional<std::string> local_state_path(const std::string& url) {
   return *folder + "/vaults/" + to_hex(ByteView(hash).first(16));
 }
 
+std::optional<std::string> local_state_path(const VaultId& vault) {
+  const auto folder = os::user_folder(os::UserFolder::state);
+  if (!folder) return std::nullopt;
+  return *folder + "/vaults/id-" + to_hex(vault).substr(0, 32);
+}
+
 Error no_vault_error(const std::string& url) {
   return Error(ErrorCode::not_found, std::string(no_vault_text) + url)
       .with_hint("Check the name, or make one with 'holdfast vault create " + url + "'.");

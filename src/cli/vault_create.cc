@@ -16,7 +16,7 @@ constexpr Option options[] = {
     {"key-file-out", 0, "FILE", "Make a key file instead of using a passphrase, and write it here"},
     {"recovery-key", 0, "", "Also make a recovery key and print it"},
     {"recipient", 0, "HEX", "Let the holder of this X25519 public key open the vault"},
-    {"parity", 0, "PERCENT", "In one folder: store so much parity with each object, so that decay is mended (0)"},
+    {"parity", 0, "PERCENT", "In a folder or bucket: so much parity with each object, to mend decay; 0: none (3)"},
     {"kdf-memory", 0, "MIB", "Memory that one guess at the passphrase costs (64)"},
     {"kdf-iterations", 0, "N", "Passes over that memory (3)"},
 };

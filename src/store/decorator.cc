@@ -7,7 +7,7 @@ namespace holdfast::store {
 
 namespace {
 
-class Borrowed : public ObjectStore, public Settling {
+class Borrowed : public ObjectStore, public Settling, public Mending {
  public:
   explicit Borrowed(ObjectStore& store) : store_(store) {}
   std::string describe() const override { return store_.describe(); }
@@ -25,8 +25,11 @@ class Borrowed : public ObjectStore, public Settling {
     return store_.list(prefix, after, visit);
   }
   Status remove(std::string_view key) override { return store_.remove(key); }
+  Result<Examination> examine(std::string_view key, Repair repair) override { return store_.examine(key, repair); }
+  Status replace(std::string_view key, std::span<const ByteView> parts) override { return store_.replace(key, parts); }
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return store_.try_lock(mode); }
   Status settle(std::span<const std::string> keys) override { return store::settle(store_, keys); }
+  MendedList take_mended() override { return store::take_mended(store_); }
 
  private:
   ObjectStore& store_;

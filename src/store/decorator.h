@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "store/mending.h"
 #include "store/object_store.h"
 #include "store/settle.h"
 
@@ -14,7 +15,7 @@ inline constexpr size_t operation_count = 7;
 std::string_view to_string(Operation operation);
 
 // Passes every call on to the store it owns; what a decorator is about it overrides.
-class Decorator : public ObjectStore, public Settling {
+class Decorator : public ObjectStore, public Settling, public Mending {
  public:
   explicit Decorator(std::unique_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
 
@@ -39,6 +40,7 @@ class Decorator : public ObjectStore, public Settling {
   }
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return inner_->try_lock(mode); }
   Status settle(std::span<const std::string> keys) override { return store::settle(*inner_, keys); }
+  MendedList take_mended() override { return store::take_mended(*inner_); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

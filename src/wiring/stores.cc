@@ -24,7 +24,7 @@ using StorePointer = std::unique_ptr<store::ObjectStore>;
 
 struct Opening {
   cli::StoreUse use{};
-  unsigned parity_percent = 0;  // Of a folder that is made a store.
+  unsigned parity_percent = 0;  // Of a folder or bucket that is made a store.
   Clock& clock;
   Rng& rng;
 };
@@ -35,6 +35,14 @@ struct StoreFactory {
   std::vector<std::string> (*folders)(const std::string& rest);
 };
 
+// A store over `plain`, which was just made or opened.
+Result<StorePointer> with_parity(StorePointer plain, const Opening& opening) {
+  if (opening.use == cli::StoreUse::create && opening.parity_percent > 0) {
+    return StorePointer(TRY(store::ParityStore::create(std::move(plain), opening.parity_percent)));
+  }
+  return store::ParityStore::open(std::move(plain));
+}
+
 Result<StorePointer> open_folder(const std::string& path, const Opening& opening) {
   if (path.empty()) return Error(ErrorCode::invalid, "the vault's path is empty");
   const auto found = os::stat_at(os::at_cwd, path);
@@ -44,10 +52,7 @@ Result<StorePointer> open_folder(const std::string& path, const Opening& opening
   const bool is_new = opening.use == cli::StoreUse::create;
   auto opened = is_new ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
   TRY_DO(opened);
-  if (is_new && opening.parity_percent > 0) {
-    return StorePointer(TRY(store::ParityStore::create(std::move(*opened), opening.parity_percent)));
-  }
-  return store::ParityStore::open(std::move(*opened));
+  return with_parity(std::move(*opened), opening);
 }
 
 std::vector<std::string> its_folder(const std::string& path) { return {path}; }
@@ -58,7 +63,7 @@ void add_cache(store::S3Parts& parts) {
   if (!folder) return;
   const std::string place = parts.client.endpoint.url() + "/" + parts.bucket + "/" + parts.prefix;
   const std::string name = to_hex(ByteView(crypto::hash(as_bytes(place))).first(16));
-  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/"};
+  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/", "store/"};
   parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, bucket_cache_size_bytes_max);
 }
 
@@ -68,8 +73,10 @@ Result<StorePointer> open_bucket(const std::string& rest, const Opening& opening
   const store::S3Location location = TRY(store::parse_s3_location("s3://" + rest));
   store::S3Parts parts = TRY(store::make_s3_parts(location, os::environment_variable, clock, rng));
   add_cache(parts);
-  if (opening.use == cli::StoreUse::open) return StorePointer(store::S3Store::open(std::move(parts), clock, rng));
-  return StorePointer(TRY(store::S3Store::create_root(std::move(parts), clock, rng)));
+  StorePointer plain = opening.use == cli::StoreUse::open
+                           ? store::S3Store::open(std::move(parts), clock, rng)
+                           : TRY(store::S3Store::create_root(std::move(parts), clock, rng));
+  return with_parity(std::move(plain), opening);
 }
 
 std::vector<std::string> no_folder(const std::string&) { return {}; }

@@ -1,24 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damage of any kind is found and never restored as if it were good."""
+"""Damage of any kind is found and never restored as if it were good; with parity, as vaults have it by default, it is
+mended by whoever meets it, written back and told."""
 
 import os
 import random
+import re
 import shutil
 
 import pytest
 import tree_walker
-from holdfast import DAMAGED, DONE, FAILED, SKIPS, WRONG_KEY
+from holdfast import DAMAGED, DONE, FAILED, SKIPS, WRONG_KEY, Holdfast
 
 
-@pytest.fixture(name="stocked")
-def fixture_stocked(user, plain):
-    """A vault with two points, of which a pristine copy is kept."""
+def stock(user, plain):
+    """Two points, and a pristine copy of the vault that has them."""
     user.backup(plain)
     with open(f"{plain}/sub/new", "wb") as out:
         out.write(random.Random(9).randbytes(100_000))
     user.backup("--tag", "second", plain)
     shutil.copytree(user.vault, f"{user.place}/pristine")
     return user
+
+
+@pytest.fixture(name="stocked")
+def fixture_stocked(binary, place, plain):
+    """A stocked vault without parity: nothing in it can be mended."""
+    user = Holdfast(binary, place, os.path.join(place, "vault"))
+    user.create("--parity", "0")
+    return stock(user, plain)
+
+
+@pytest.fixture(name="sturdy")
+def fixture_sturdy(user, plain):
+    """A stocked vault as it is made by default."""
+    return stock(user, plain)
 
 
 def heal(user, name):
@@ -149,3 +164,111 @@ def test_the_rest_is_restored_when_one_pack_is_lost(stocked, plain):
     outcome = stocked.run("restore", f"latest:{plain}", "--to", back, expect=(SKIPS, DAMAGED, FAILED))
     assert outcome.errors.strip()
     stocked.run("verify", expect=DAMAGED)
+
+
+def read(path):
+    with open(path, "rb") as stored:
+        return stored.read()
+
+
+def is_whole(user, name):
+    return read(f"{user.vault}/{name}") == read(f"{user.place}/pristine/{name}")
+
+
+def key_of(name):
+    """Of an object, by its path in the folder."""
+    return re.sub(r"/@[0-9a-f]+/", "/", name)
+
+
+def expect_told(name, outcome):
+    """Every repair is told; only the marker of parity itself is read before anybody could be."""
+    if name != "store/parity":
+        assert f"repaired: object {key_of(name)}" in outcome.errors, f"{name}: {outcome.errors}"
+
+
+def harms(chance, path):
+    """Ways to spoil an object that its parity can put right."""
+    size = os.path.getsize(path)
+
+    def write(at, data):
+        with open(path, "r+b") as out:
+            out.seek(at)
+            out.write(data)
+
+    def lengthen():
+        with open(path, "ab") as out:
+            out.write(b"more")
+
+    page = chance.randrange(size) // 4096 * 4096
+    return {"a flipped bit": lambda: flip(path, chance.randrange(size * 8)),
+            "its first bit": lambda: flip(path, 0),
+            "its last bit": lambda: flip(path, size * 8 - 1),
+            "bytes overwritten": lambda: write(chance.randrange(size - 8), b"overwrit"),
+            "a page of noise": lambda: write(page, chance.randbytes(min(4096, size - page))),
+            "shortened": lambda: os.truncate(path, size - 1),
+            "lengthened": lengthen}
+
+
+def test_verify_mends_what_parity_can_mend_and_tells(sturdy, seed):
+    chance, count = random.Random(seed), 0
+    for name in sturdy.objects():
+        path = f"{sturdy.vault}/{name}"
+        os.chmod(path, 0o600)
+        for what, harm in harms(chance, path).items():
+            harm()
+            assert not is_whole(sturdy, name), f"{name}: {what} changed nothing"
+            outcome = sturdy.run("verify", "--data")
+            assert is_whole(sturdy, name), f"{name}: {what} was not written back\n{outcome.errors}"
+            expect_told(name, outcome)
+            count += 1
+    assert "repaired" not in sturdy.run("verify", "--data").errors
+    print(f"counts: {count} kinds of damage mended by verify")
+
+
+def test_scrub_mends_without_a_key_and_tells(sturdy, seed):
+    chance = random.Random(seed)
+    del sturdy.environment["HOLDFAST_PASSWORD"]
+    names = sturdy.objects()
+    for name in names:
+        path = f"{sturdy.vault}/{name}"
+        os.chmod(path, 0o600)
+        chance.choice(list(harms(chance, path).values()))()
+    outcome = sturdy.run("scrub", "--json")
+    assert outcome.lines()[-1]["lost"] == 0
+    for name in names:
+        assert is_whole(sturdy, name), name
+        expect_told(name, outcome)
+    told = {line["object"] for line in outcome.lines() if line["type"] == "repaired"}
+    assert told == set(map(key_of, names)) - {"store/parity"}
+
+
+def test_a_restore_of_a_damaged_vault_is_whole_and_leaves_it_mended(sturdy, plain, seed):
+    chance = random.Random(seed)
+    expected = tree_walker.walk(plain)
+    for name in sturdy.objects():
+        path = f"{sturdy.vault}/{name}"
+        os.chmod(path, 0o600)
+        chance.choice(list(harms(chance, path).values()))()
+    back = f"{sturdy.place}/back"
+    outcome = sturdy.run("restore", f"latest:{plain}", "--to", back)
+    assert tree_walker.compare(expected, tree_walker.walk(back)) == []
+    assert "repaired: object" in outcome.errors
+    sturdy.run("verify", "--data")
+    for name in sturdy.objects():
+        assert is_whole(sturdy, name), name
+
+
+def test_what_parity_cannot_mend_is_damage_and_nothing_is_written(sturdy):
+    packs = [name for name in sturdy.objects() if name.startswith("data/")]
+    name = max(packs, key=lambda pack: os.path.getsize(f"{sturdy.vault}/{pack}"))
+    path = f"{sturdy.vault}/{name}"
+    os.chmod(path, 0o600)
+    size = os.path.getsize(path)
+    with open(path, "r+b") as out:
+        out.write(random.Random(4).randbytes(size // 2))
+    spoilt = read(path)
+    outcome = sturdy.run("verify", "--data", expect=DAMAGED)
+    assert os.path.basename(name)[:8] in outcome.text + outcome.errors
+    assert read(path) == spoilt
+    sturdy.run("scrub", expect=DAMAGED)
+    assert read(path) == spoilt

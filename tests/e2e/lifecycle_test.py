@@ -3,12 +3,13 @@
 
 import os
 import random
+import shutil
 import subprocess
 import tarfile
 
 import pytest
 import tree_walker
-from holdfast import DONE, FAILED, NO_VAULT, PASSWORD, USAGE, WRONG_KEY, Holdfast
+from holdfast import DAMAGED, DONE, FAILED, NO_VAULT, PASSWORD, USAGE, WRONG_KEY, Holdfast
 
 
 def size_of(user):
@@ -209,3 +210,16 @@ def test_info_and_stats_tell_of_the_vault(user, plain):
     stats = user.run("vault", "stats", "--json").lines()[-1]
     assert stats["points"] == 1
     assert stats["bytes_stored"] > 300_000
+
+
+def test_an_older_copy_of_a_vault_is_known_for_one_wherever_it_lies(user, plain):
+    user.backup(plain)
+    shutil.copytree(user.vault, f"{user.place}/copy")
+    user.backup(plain)
+    user.vault = f"{user.place}/copy"
+    outcome = user.run("points", expect=DAMAGED)
+    assert "were seen before" in outcome.errors
+    assert len(user.points("--accept-history")) == 1
+    # A machine that knows neither takes what it is shown.
+    stranger = Holdfast(user.binary, f"{user.place}/elsewhere", user.vault)
+    assert len(stranger.points()) == 1

@@ -275,8 +275,13 @@ Status DevicesStore::read_shards(std::string_view key, uint64_t offset_bytes, Mu
     const MutexLock lock(mutex_);
     if (!repaired_.insert(std::string(key)).second) return {};
   }
+  // The bytes read are right whatever comes of this.
   const auto repaired = devices::examine_shards(*pool_, key, Repair::write_back);
-  repaired.ignore("the bytes read are right; scrubs say what cannot be written");
+  Mended mended{.key = std::string(key), .damaged_parts = repaired ? repaired->damaged_parts : 0, .not_written = {}};
+  if (!repaired) mended.not_written = repaired.error().message();
+  const bool is_thin = repaired && repaired->repaired_parts < repaired->damaged_parts;
+  if (is_thin) mended.not_written = "a device is missing or full";
+  mended_.add(std::move(mended));
   return {};
 }
 

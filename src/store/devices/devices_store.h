@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "store/devices/pool.h"
 #include "store/devices/shard_set.h"
+#include "store/mending.h"
 #include "store/settle.h"
 
 namespace holdfast::store {
@@ -24,7 +25,7 @@ namespace holdfast::store {
 // The devices may be changed only while nothing else uses this.
 //
 // Reads take the data shards, check every unit, rebuild from parity what is missing or wrong, and store it anew.
-class DevicesStore : public DeviceSet, public Settling {
+class DevicesStore : public DeviceSet, public Settling, public Mending {
  public:
   struct CreateOptions {
     unsigned parity_count = 0;  // 0: two, or one copy more than can be lost where there are only three devices.
@@ -49,6 +50,8 @@ class DevicesStore : public DeviceSet, public Settling {
   Result<Examination> examine(std::string_view key, Repair repair) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;
   Status settle(std::span<const std::string> keys) override;
+  // What reads met; what a caller of examine() had put right it knows.
+  MendedList take_mended() override { return mended_.take(); }
 
   DeviceSetInfo devices() override;
   Result<ObjectInfo> usage(std::string_view device_id) override;
@@ -69,6 +72,7 @@ class DevicesStore : public DeviceSet, public Settling {
 
   std::unique_ptr<devices::Pool> pool_;
   const devices::DeviceOpener opener_;
+  MendingNotes mended_;
   Mutex mutex_;
   // Shards opened lately, so that many reads of one object look for them once.
   std::unordered_map<std::string, std::shared_ptr<const devices::ShardSet>> opened_ GUARDED_BY(mutex_);

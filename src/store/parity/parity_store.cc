@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/parity/parity_store.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "crypto/hash.h"
 #include "store/key.h"
 #include "store/parity/parity_tail.h"
 
@@ -14,12 +16,12 @@ constexpr std::string_view own_prefix = "store/";
 constexpr std::string_view marker_key = "store/parity";
 constexpr std::string_view marker_text = "holdfast parity 1, percent ";
 constexpr unsigned marker_percent = 3;  // Of the marker itself, known to all.
+constexpr size_t sizes_kept_max = 4096;
+constexpr size_t unwritten_kept_max = 4;
+constexpr uint64_t piece_size_bytes = 256 << 10;
 
 std::string naming(std::string_view key) { return "object " + std::string(key); }
 Error too_short(std::string_view key) { return Error(ErrorCode::corrupt, naming(key) + ": shorter than expected"); }
-Error wrong_size(std::string_view key) {
-  return Error(ErrorCode::corrupt, naming(key) + ": not of a size that a whole object has");
-}
 
 Status check_own(std::string_view key) {
   TRY_DO(check_key(key));
@@ -39,6 +41,10 @@ Result<std::optional<unsigned>> read_marker(ObjectStore& store) {
   if (!stored && stored.error().code() == ErrorCode::not_found) return std::optional<unsigned>();
   TRY_DO(stored);
   const parity::Restored marker = TRY(parity::restore(marker_key, marker_percent, *stored));
+  if (marker.damaged_parts > 0) {
+    const ByteView part = marker.stored;
+    store.replace(marker_key, std::span(&part, 1)).ignore("it was read, and the next one to open tries again");
+  }
   const std::string_view text = as_text(ByteView(marker.stored).first(marker.object_size_bytes));
   unsigned percent = 0;
   const bool is_known = text.starts_with(marker_text);
@@ -87,49 +93,231 @@ Result<ObjectInfo> ParityStore::stat(std::string_view key) {
   TRY_DO(check_own(key));
   ObjectInfo info = TRY(inner().stat(key));
   const auto size = parity::object_size_of(info.size_bytes, percent_);
-  if (!size) return wrong_size(key);
-  info.size_bytes = *size;
+  info.size_bytes = size ? *size : TRY(mend(key)).size();
   return info;
 }
 
+// Of the object; an object keeps its size as long as it is there.
+Result<uint64_t> ParityStore::size_of(std::string_view key) {
+  {
+    const MutexLock lock(mutex_);
+    const auto known = sizes_bytes_.find(key);
+    if (known != sizes_bytes_.end()) return known->second;
+  }
+  const uint64_t size_bytes = TRY(stat(key)).size_bytes;
+  const MutexLock lock(mutex_);
+  if (sizes_bytes_.size() >= sizes_kept_max) sizes_bytes_.clear();
+  sizes_bytes_.insert_or_assign(std::string(key), size_bytes);
+  return size_bytes;
+}
+
+// Of an object that has the range. One that was cut off may look like a smaller one; each is looked at once for that.
+Result<uint64_t> ParityStore::size_reaching(std::string_view key, const Range& range) {
+  const auto reaches = [&](uint64_t size_bytes) {
+    return range.offset_bytes <= size_bytes && range.size_bytes <= size_bytes - range.offset_bytes;
+  };
+  const uint64_t size_bytes = TRY(size_of(key));
+  if (reaches(size_bytes)) return size_bytes;
+  {
+    const MutexLock lock(mutex_);
+    if (seen_short_.size() >= sizes_kept_max) seen_short_.clear();
+    if (!seen_short_.insert(std::string(key)).second) return too_short(key);
+  }
+  const Result<Bytes> mended = mend(key);
+  if (!mended || !reaches(mended->size())) return too_short(key);
+  return mended->size();
+}
+
 Result<Bytes> ParityStore::get(std::string_view key, std::optional<Range> range) {
-  const uint64_t size = TRY(stat(key)).size_bytes;
-  const Range wanted = range.value_or(Range{.offset_bytes = 0, .size_bytes = size});
-  if (wanted.offset_bytes > size || wanted.size_bytes > size - wanted.offset_bytes) return too_short(key);
-  return inner().get(key, wanted);
+  TRY_DO(check_own(key));
+  if (range) {
+    TRY_DO(size_reaching(key, *range));
+    Bytes out(static_cast<size_t>(range->size_bytes));
+    TRY_DO(read(key, range->offset_bytes, out));
+    return out;
+  }
+  Result<Bytes> stored = inner().get(key, std::nullopt);
+  const bool is_mendable = stored || stored.error().code() == ErrorCode::io ||
+                           stored.error().code() == ErrorCode::corrupt;  // Where the server keeps hashes of its own.
+  if (!is_mendable) return stored;
+  const auto size = stored ? parity::sound_object_size(key, percent_, *stored) : std::nullopt;
+  if (size) {
+    stored->resize(static_cast<size_t>(*size));
+    return stored;
+  }
+  Result<Bytes> mended = mend(key);
+  return mended || stored ? std::move(mended) : std::move(stored);
 }
 
 Status ParityStore::read(std::string_view key, uint64_t offset_bytes, MutableByteView out) {
-  const uint64_t size = TRY(stat(key)).size_bytes;
-  if (offset_bytes > size || out.size() > size - offset_bytes) return too_short(key);
-  return inner().read(key, offset_bytes, out);
+  TRY_DO(check_own(key));
+  const uint64_t size = TRY(size_reaching(key, {.offset_bytes = offset_bytes, .size_bytes = out.size()}));
+  if (TRY(copy_unwritten(key, offset_bytes, out))) return {};
+  Status done = offset_bytes == 0 && out.size() == size ? read_checked(key, out) : inner().read(key, offset_bytes, out);
+  if (done || (done.error().code() != ErrorCode::corrupt && done.error().code() != ErrorCode::io)) return done;
+  // Cut off since its size was learnt, wrong as a whole, or the disk cannot read it.
+  const Result<Bytes> mended = mend(key);
+  if (!mended || offset_bytes > mended->size() || out.size() > mended->size() - offset_bytes) return done;
+  std::copy_n(mended->begin() + static_cast<ptrdiff_t>(offset_bytes), out.size(), out.begin());
+  return {};
+}
+
+// The whole object; `corrupt` if anything stored for it is wrong.
+Status ParityStore::read_checked(std::string_view key, MutableByteView out) {
+  Stored stored = TRY(read_stored(key));
+  const bool is_sound = stored.is_readable && parity::sound_object_size(key, percent_, stored.bytes) == out.size();
+  if (is_sound) std::copy_n(stored.bytes.begin(), out.size(), out.begin());
+  give_back(std::move(stored));
+  return is_sound ? Status() : Status(Error(ErrorCode::corrupt, naming(key) + ": damaged"));
+}
+
+// False if nothing is kept of it.
+Result<bool> ParityStore::copy_unwritten(std::string_view key, uint64_t offset_bytes, MutableByteView out) {
+  const MutexLock lock(mutex_);
+  const auto found = unwritten_.find(key);
+  if (found == unwritten_.end()) return false;
+  const Bytes& bytes = found->second;
+  if (offset_bytes > bytes.size() || out.size() > bytes.size() - offset_bytes) return too_short(key);
+  std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset_bytes), out.size(), out.begin());
+  return true;
 }
 
 Status ParityStore::list(std::string_view prefix, std::string_view after,
                          const std::function<Status(const ObjectInfo&)>& visit) {
   return inner().list(prefix, after, [&](const ObjectInfo& stored) -> Status {
     if (stored.key.starts_with(own_prefix)) return {};
+    const auto size = parity::object_size_of(stored.size_bytes, percent_);
+    if (size) {
+      const MutexLock lock(mutex_);
+      if (sizes_bytes_.size() < sizes_kept_max) sizes_bytes_.insert_or_assign(stored.key, *size);
+    }
     // One of a wrong size is listed all the same, so that it is examined.
-    return visit({.key = stored.key,
-                  .size_bytes = parity::object_size_of(stored.size_bytes, percent_).value_or(stored.size_bytes)});
+    return visit({.key = stored.key, .size_bytes = size.value_or(stored.size_bytes)});
   });
 }
 
 Status ParityStore::remove(std::string_view key) {
   TRY_DO(check_own(key));
+  {
+    const MutexLock lock(mutex_);
+    sizes_bytes_.erase(std::string(key));
+    unwritten_.erase(std::string(key));
+  }
   return inner().remove(key);
+}
+
+// All that is stored for the object, with what cannot be read left out; past the page cache where that is to be had.
+Result<ParityStore::Stored> ParityStore::read_stored(std::string_view key) {
+  const auto size = static_cast<size_t>(TRY(inner().stat(key)).size_bytes);
+  Stored stored;
+  {
+    const MutexLock lock(mutex_);
+    stored.buffer = std::move(spare_);
+    spare_ = AlignedBuffer();
+  }
+  if (stored.buffer.size() < size) stored.buffer = AlignedBuffer(size);
+  stored.bytes = stored.buffer.span().first(size);
+  const Status whole = inner().read(key, 0, stored.bytes);
+  if (whole) return stored;
+  if (whole.error().code() != ErrorCode::io) return whole.error();
+  TRY_DO(read_in_pieces(key, whole.error(), stored));
+  return stored;
+}
+
+void ParityStore::give_back(Stored stored) {
+  const MutexLock lock(mutex_);
+  if (spare_.size() < stored.buffer.size()) spare_ = std::move(stored.buffer);
+}
+
+Status ParityStore::read_in_pieces(std::string_view key, const Error& failed, Stored& stored) {
+  const uint64_t size = stored.bytes.size();
+  const parity::TailShape shape{.object_size_bytes = parity::object_size_of(size, percent_).value_or(size),
+                                .percent = percent_};
+  // More cannot be mended; and where nothing can be read, as on a broken line, it is not asked for page by page.
+  uint64_t failures_left = shape.parity_unit_count();
+  const auto read_piece = [&](uint64_t at, uint64_t size_bytes) {
+    const MutableByteView piece = stored.bytes.subspan(static_cast<size_t>(at), size_bytes);
+    if (inner().read(key, at, piece)) return true;
+    std::fill(piece.begin(), piece.end(), std::byte{0});
+    return false;
+  };
+  for (uint64_t at = 0; at < size; at += piece_size_bytes) {
+    const uint64_t end = std::min(size, at + piece_size_bytes);
+    if (read_piece(at, end - at)) continue;
+    for (uint64_t page = at; page < end; page += parity::unit_size_bytes) {
+      if (read_piece(page, std::min(parity::unit_size_bytes, end - page))) continue;
+      stored.is_readable = false;
+      if (failures_left == 0) return failed;
+      --failures_left;
+    }
+  }
+  return {};
+}
+
+// The object's bytes, which are then stored anew if they can be.
+Result<Bytes> ParityStore::mend(std::string_view key) {
+  Stored stored = TRY(read_stored(key));
+  Bytes object;
+  const auto examined = examine_stored(key, stored, Repair::write_back, &object);
+  give_back(std::move(stored));
+  TRY_DO(examined);
+  return object;
 }
 
 Result<Examination> ParityStore::examine(std::string_view key, Repair repair) {
   TRY_DO(check_own(key));
-  const Bytes stored = TRY(inner().get(key, std::nullopt));
-  const parity::Restored restored = TRY(parity::restore(key, percent_, stored));
-  Examination found{.read_bytes = stored.size(), .damaged_parts = restored.damaged_parts};
-  if (found.damaged_parts == 0 || repair == Repair::report) return found;
+  Stored stored = TRY(read_stored(key));
+  auto examined = is_as_written(key, stored)
+                      ? Result<Examination>(Examination{.read_bytes = stored.bytes.size()})
+                      : examine_stored(key, stored, repair, nullptr);
+  give_back(std::move(stored));
+  return examined;
+}
+
+// Found at a fraction of what mending costs.
+bool ParityStore::is_as_written(std::string_view key, const Stored& stored) const {
+  if (!stored.is_readable) return false;
+  const auto size = parity::sound_object_size(key, percent_, stored.bytes);
+  if (!size) return false;
+  const auto name = hash_in_key(key);
+  return !name || equal(crypto::hash(ByteView(stored.bytes).first(static_cast<size_t>(*size))), name->view());
+}
+
+Result<Examination> ParityStore::examine_stored(std::string_view key, const Stored& stored, Repair repair,
+                                                Bytes* object) {
+  parity::Restored restored = TRY(parity::restore(key, percent_, stored.bytes));
+  if (!stored.is_readable) restored.damaged_parts = std::max(restored.damaged_parts, 1U);
+  Examination found{.read_bytes = stored.bytes.size(), .damaged_parts = restored.damaged_parts};
+  const auto take_object = [&] {
+    Bytes bytes = std::move(restored.stored);
+    bytes.resize(static_cast<size_t>(restored.object_size_bytes));
+    return bytes;
+  };
+  if (found.damaged_parts == 0 || repair == Repair::report) {
+    if (object != nullptr) *object = take_object();
+    return found;
+  }
   const ByteView part = restored.stored;
-  TRY_DO(inner().replace(key, std::span(&part, 1)));
-  found.repaired_parts = found.damaged_parts;
+  const Status written = inner().replace(key, std::span(&part, 1));
+  if (written) found.repaired_parts = found.damaged_parts;
+  notes_.add({.key = std::string(key),
+              .damaged_parts = found.damaged_parts,
+              .not_written = written ? std::string() : written.error().message()});
+  Bytes bytes = take_object();
+  {
+    const MutexLock lock(mutex_);
+    sizes_bytes_.insert_or_assign(std::string(key), bytes.size());
+    if (!written) {
+      if (unwritten_.size() >= unwritten_kept_max) unwritten_.clear();
+      unwritten_.insert_or_assign(std::string(key), bytes);
+    } else {
+      unwritten_.erase(std::string(key));
+    }
+  }
+  if (object != nullptr) *object = std::move(bytes);
   return found;
 }
+
+MendedList ParityStore::take_mended() { return notes_.take(); }
 
 }  // namespace holdfast::store

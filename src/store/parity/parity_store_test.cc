@@ -2,6 +2,7 @@
 #include "store/parity/parity_store.h"
 
 #include <random>
+#include <set>
 
 #include "base/hash_id.h"
 #include "crypto/hash.h"
@@ -159,6 +160,148 @@ TEST(ParityStore, reporting_changes_nothing) {
   EXPECT_EQ(*one.disk->get(one.key, std::nullopt), damaged);
 }
 
+TEST(ParityStore, what_is_read_whole_is_checked_mended_written_back_and_told) {
+  for (const bool is_named : {true, false}) {
+    for (const size_t size : {size_t{1}, size_t{700}, size_t{60'000}}) {
+      Case one = make_case(size, is_named, 3);
+      EXPECT_EQ(*one.store->get(one.key, std::nullopt), one.object);
+      EXPECT_EQ(one.store->take_mended().count, 0u);
+      for (size_t at = 0; at < one.stored.size(); at += size < 1000 ? 7 : 509) {
+        Bytes damaged = one.stored;
+        damaged[at] ^= std::byte{0x10};
+        ASSERT_TRUE(one.disk->overwrite_for_test(one.key, damaged).has_value());
+        ASSERT_EQ(one.store->get(one.key, std::nullopt).value(), one.object) << size << " byte " << at;
+        ASSERT_EQ(*one.disk->get(one.key, std::nullopt), one.stored) << size << " byte " << at;
+        const MendedList mended = one.store->take_mended();
+        ASSERT_EQ(mended.count, 1u) << size << " byte " << at;
+        ASSERT_EQ(mended.first.at(0).key, one.key);
+        ASSERT_TRUE(mended.first.at(0).not_written.empty());
+      }
+    }
+  }
+}
+
+TEST(ParityStore, a_range_that_is_the_whole_object_is_checked_like_it) {
+  Case one = make_case(60'000, true, 3);
+  for (const size_t at : {size_t{5}, size_t{59'999}, one.stored.size() - 3000, one.stored.size() - 1}) {
+    Bytes damaged = one.stored;
+    damaged[at] ^= std::byte{0x10};
+    ASSERT_TRUE(one.disk->overwrite_for_test(one.key, damaged).has_value());
+    Bytes out(60'000);
+    ASSERT_TRUE(one.store->read(one.key, 0, out).has_value()) << at;
+    EXPECT_EQ(out, one.object) << at;
+    EXPECT_EQ(*one.disk->get(one.key, std::nullopt), one.stored) << at;
+  }
+}
+
+TEST(ParityStore, what_is_beyond_mending_is_corrupt_and_never_good) {
+  Case one = make_case(60'000, false, 3);
+  Bytes damaged = one.stored;
+  std::fill_n(damaged.begin(), 40'000, std::byte{1});
+  ASSERT_TRUE(one.disk->overwrite_for_test(one.key, damaged).has_value());
+  const auto read = one.store->get(one.key, std::nullopt);
+  EXPECT_TRUE(!read || *read != one.object);
+  EXPECT_EQ(*one.disk->get(one.key, std::nullopt), damaged);
+}
+
+TEST(ParityStore, a_range_of_a_torn_object_is_read_all_the_same) {
+  for (const bool is_size_known : {false, true}) {
+    Case one = make_case(60'000, true, 3);
+    ASSERT_TRUE(!is_size_known || one.store->get(one.key, Range{0, 1}));
+    Bytes torn = one.stored;
+    torn.resize(torn.size() - 500);
+    ASSERT_TRUE(one.disk->overwrite_for_test(one.key, torn).has_value());
+    Bytes out(3000);
+    ASSERT_TRUE(one.store->read(one.key, 57'000, out).has_value()) << is_size_known;
+    EXPECT_TRUE(equal(out, ByteView(one.object).subspan(57'000))) << is_size_known;
+    // Whoever knows its size has no reason to look at its end.
+    EXPECT_EQ(*one.disk->get(one.key, std::nullopt), is_size_known ? torn : one.stored);
+    EXPECT_EQ(one.store->take_mended().count, is_size_known ? 0u : 1u);
+  }
+}
+
+// A disk that cannot read some of its pages any more until they are written anew, and may refuse all writing.
+class WornDisk : public Decorator {
+ public:
+  explicit WornDisk(std::unique_ptr<ObjectStore> inner) : Decorator(std::move(inner)) {}
+  std::set<uint64_t> bad_pages;
+  bool is_read_only = false;
+
+  Result<Bytes> get(std::string_view key, std::optional<Range> range) override {
+    const uint64_t end = range ? range->offset_bytes + range->size_bytes : UINT64_MAX;
+    if (meets(range ? range->offset_bytes : 0, end)) return broken();
+    return inner().get(key, range);
+  }
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    if (meets(offset_bytes, offset_bytes + out.size())) return broken();
+    return inner().read(key, offset_bytes, out);
+  }
+  Status replace(std::string_view key, std::span<const ByteView> parts) override {
+    if (is_read_only) return Error(ErrorCode::denied, "mounted read-only");
+    bad_pages.clear();
+    return inner().replace(key, parts);
+  }
+
+ private:
+  static Error broken() { return Error(ErrorCode::io, "the disk cannot read it"); }
+  bool meets(uint64_t begin, uint64_t end) const {
+    return std::any_of(bad_pages.begin(), bad_pages.end(),
+                       [&](uint64_t page) { return page * 4096 < end && begin < (page + 1) * 4096; });
+  }
+};
+
+struct WornCase {
+  explicit WornCase(size_t size_bytes) : object(random_bytes(size_bytes, 5)) {
+    auto worn = std::make_unique<WornDisk>(std::make_unique<MemStore>());
+    disk = worn.get();
+    store = ParityStore::create(std::move(worn), 3).value();
+    key = "data/" + to_hex(ByteView(crypto::hash(object)));
+    const ByteView part = object;
+    EXPECT_TRUE(store->create(key, std::span(&part, 1)).has_value());
+  }
+  WornDisk* disk = nullptr;
+  std::unique_ptr<ParityStore> store;
+  Bytes object;
+  std::string key;
+};
+
+TEST(ParityStore, pages_that_the_disk_cannot_read_are_mended) {
+  for (const size_t size : {size_t{700}, size_t{60'000}, size_t{3'000'000}}) {
+    for (const bool is_whole : {false, true}) {
+      WornCase one(size);
+      one.disk->bad_pages = {0, size > 10'000 ? uint64_t{9} : uint64_t{0}};
+      Bytes out(300);
+      if (is_whole) out = one.store->get(one.key, std::nullopt).value();
+      ASSERT_TRUE(is_whole || one.store->read(one.key, 100, out)) << size;
+      EXPECT_TRUE(equal(out, ByteView(one.object).subspan(is_whole ? 0 : 100, out.size()))) << size;
+      EXPECT_TRUE(one.disk->bad_pages.empty()) << "written anew";
+      EXPECT_EQ(one.store->take_mended().count, 1u);
+    }
+  }
+}
+
+TEST(ParityStore, where_nothing_can_be_read_it_gives_up_soon) {
+  WornCase one(3'000'000);
+  for (uint64_t page = 0; page < 2000; ++page) one.disk->bad_pages.insert(page);
+  Bytes out(300);
+  EXPECT_CODE(one.store->read(one.key, 100, out), ErrorCode::io);
+  EXPECT_CODE(one.store->get(one.key, std::nullopt), ErrorCode::io);
+}
+
+TEST(ParityStore, on_a_disk_that_cannot_be_written_a_reader_still_gets_the_right_bytes) {
+  WornCase one(60'000);
+  one.disk->is_read_only = true;
+  one.disk->bad_pages = {3, 4};
+  for (int time = 0; time < 2; ++time) {
+    Bytes out(20'000);
+    ASSERT_TRUE(one.store->read(one.key, 10'000, out).has_value());
+    EXPECT_TRUE(equal(out, ByteView(one.object).subspan(10'000, out.size())));
+    const MendedList mended = one.store->take_mended();
+    ASSERT_EQ(mended.count, time == 0 ? 1u : 0u) << "told once, then from memory";
+    EXPECT_TRUE(time > 0 || mended.first.at(0).not_written.find("read-only") != std::string::npos);
+  }
+}
+
 TEST(ParityStore, the_share_is_remembered_and_a_store_without_parity_stays_without) {
   auto disk = std::make_unique<MemStore>();
   auto twin = disk->share();
@@ -171,6 +314,7 @@ TEST(ParityStore, the_share_is_remembered_and_a_store_without_parity_stays_witho
   ASSERT_TRUE(raw->overwrite_for_test("store/parity", marker).has_value());
   const auto opened = ParityStore::open(std::move(twin)).value();
   EXPECT_EQ(dynamic_cast<ParityStore&>(*opened).percent(), 7u);
+  EXPECT_NE(raw->get("store/parity", std::nullopt).value(), marker) << "mended as it was read";
 
   auto plain = std::make_unique<MemStore>();
   ObjectStore* const before = plain.get();

@@ -99,8 +99,9 @@ std::vector<const std::byte*> place_units(std::span<const ByteView> parts, uint6
   return places;
 }
 
-// A trailer that fits the key and stands where its size says; `stored` begins with the object.
-std::optional<TailShape> read_trailer(std::string_view key, ByteView trailer) {
+// A trailer that fits the key and the store.
+std::optional<TailShape> read_trailer(std::string_view key, unsigned percent, uint64_t stored_size_bytes,
+                                      ByteView trailer) {
   if (trailer.size() < trailer_size_bytes) return std::nullopt;
   ByteReader reader(trailer.first(trailer_size_bytes));
   if (as_text(reader.raw(trailer_magic.size())) != trailer_magic || reader.u8() != version) return std::nullopt;
@@ -109,20 +110,19 @@ std::optional<TailShape> read_trailer(std::string_view key, ByteView trailer) {
   reader.fixed<uint16_t>();
   reader.fixed<uint32_t>();
   shape.object_size_bytes = reader.fixed<uint64_t>();
-  if (shape.percent == 0 || shape.percent > percent_max || shape.object_size_bytes > uint64_t{1} << 40) {
-    return std::nullopt;
-  }
+  // Of an object longer than what is there nothing could be mended.
+  if (shape.percent != percent || shape.object_size_bytes > stored_size_bytes) return std::nullopt;
   if (!equal(encode_trailer(key, shape), trailer.first(trailer_size_bytes))) return std::nullopt;
   return shape;
 }
 
 std::optional<TailShape> find_shape(std::string_view key, unsigned percent, ByteView stored) {
   if (stored.size() >= trailer_size_bytes) {
-    if (auto shape = read_trailer(key, stored.last(trailer_size_bytes))) return shape;
+    if (auto shape = read_trailer(key, percent, stored.size(), stored.last(trailer_size_bytes))) return shape;
   }
   const std::string_view text = as_text(stored);
   for (size_t at = text.find(trailer_magic); at != std::string_view::npos; at = text.find(trailer_magic, at + 1)) {
-    auto shape = read_trailer(key, stored.subspan(at));
+    auto shape = read_trailer(key, percent, stored.size(), stored.subspan(at));
     const bool is_in_place =
         shape && (shape->object_size_bytes == at || shape->stored_size_bytes() == at + trailer_size_bytes);
     if (is_in_place) return shape;
@@ -206,6 +206,38 @@ Bytes encode_tail(std::string_view key, unsigned percent, std::span<const ByteVi
   }
   std::memcpy(tail.data() + tail.size() - trailer_size_bytes, tail.data(), trailer_size_bytes);
   return tail;
+}
+
+std::optional<uint64_t> sound_object_size(std::string_view key, unsigned percent, ByteView stored) {
+  const auto size = object_size_of(stored.size(), percent);
+  if (!size) return std::nullopt;
+  const TailShape shape{.object_size_bytes = *size, .percent = percent};
+  const ByteView tail = stored.subspan(static_cast<size_t>(*size));
+  const Bytes trailer = encode_trailer(key, shape);
+  const size_t table_size = shape.checksums_size_bytes();
+  const size_t parity_at = trailer_size_bytes + table_size;
+  const ByteView table = tail.subspan(trailer_size_bytes, table_size);
+  const ByteView last_table = tail.last(trailer_size_bytes + table_size).first(table_size);
+  if (!equal(trailer, tail.first(trailer_size_bytes)) || !equal(trailer, tail.last(trailer_size_bytes)) ||
+      !equal(table, last_table)) {
+    return std::nullopt;
+  }
+  const Units units(key, shape);
+  const uint64_t unit_count = shape.unit_count();
+  Bytes last_unit(unit_size_bytes, std::byte{0});
+  if (unit_count > 0) {
+    const ByteView rest = stored.first(static_cast<size_t>(*size)).subspan((unit_count - 1) * unit_size_bytes);
+    std::copy(rest.begin(), rest.end(), last_unit.begin());
+  }
+  for (uint64_t number = 0; number < unit_count + shape.parity_unit_count(); ++number) {
+    const std::byte* unit = number == unit_count - 1 ? last_unit.data()
+                            : number < unit_count    ? stored.data() + number * unit_size_bytes
+                                                  : tail.data() + parity_at + (number - unit_count) * unit_size_bytes;
+    uint64_t expected = 0;
+    std::memcpy(&expected, table.data() + 8 * number, sizeof expected);
+    if (units.checksum(number, unit) != expected) return std::nullopt;
+  }
+  return size;
 }
 
 namespace {

@@ -43,6 +43,9 @@ std::optional<uint64_t> object_size_of(uint64_t stored_size_bytes, unsigned perc
 // What follows the bytes of `parts`.
 Bytes encode_tail(std::string_view key, unsigned percent, std::span<const ByteView> parts);
 
+// The size of the object in `stored`; nothing unless its bytes, its parity and what is said of them fit together.
+std::optional<uint64_t> sound_object_size(std::string_view key, unsigned percent, ByteView stored);
+
 struct Restored {
   Bytes stored;                // The object's bytes and its tail, as they should be.
   uint64_t object_size_bytes = 0;

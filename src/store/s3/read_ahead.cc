@@ -31,6 +31,16 @@ void ReadAhead::evict() {
   }
 }
 
+void ReadAhead::forget(const std::string& key) {
+  const MutexLock lock(mutex_);
+  const auto entry = entries_.find(key);
+  if (entry == entries_.end()) return;
+  entry->second.is_hopeless = false;
+  if (entry->second.is_being_fetched || entry->second.bytes == nullptr) return;
+  held_bytes_ -= entry->second.bytes->size();
+  entry->second.bytes = nullptr;
+}
+
 Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, MutableByteView out, const Fetch& fetch) {
   std::shared_ptr<const Bytes> bytes;
   {

@@ -25,6 +25,8 @@ class ReadAhead {
   // threads that want the same one wait for one fetch. Its failures are passed on, but for `corrupt`.
   Result<bool> read(const std::string& key, uint64_t offset_bytes, MutableByteView out, const Fetch& fetch)
       EXCLUDES(mutex_);
+  // What is held of the object is no longer what the store holds.
+  void forget(const std::string& key) EXCLUDES(mutex_);
 
  private:
   struct Entry {

@@ -120,12 +120,9 @@ Status S3Store::create(std::string_view key, std::span<const ByteView> parts) {
     if (found) return Error(ErrorCode::conflict, "object " + std::string(key) + ": exists");
     if (found.error().code() != ErrorCode::not_found) return object_error(found.error(), key);
   }
-  const auto made = put(at, parts);
+  const auto made = put(at, parts, parts_.single_writer ? aws::s3::IfExists::replace : aws::s3::IfExists::fail);
   if (made) {
-    if (is_cached(key) && size_of(parts) <= cached_size_bytes_max && !made->empty()) {
-      remember_tag(key, *made);
-      parts_.cache->put(key, known_tag(key).value_or(""), parts);
-    }
+    keep_copy(key, *made, parts);
     return {};
   }
   if (made.error().code() == ErrorCode::conflict) {
@@ -134,11 +131,26 @@ Status S3Store::create(std::string_view key, std::span<const ByteView> parts) {
   return object_error(made.error(), key);
 }
 
+Status S3Store::replace(std::string_view key, std::span<const ByteView> parts) {
+  TRY_DO(check_key(key));
+  const auto made = put(place(key), parts, aws::s3::IfExists::replace);
+  read_ahead_.forget(std::string(key));
+  if (!made) return object_error(made.error(), key);
+  keep_copy(key, *made, parts);
+  return {};
+}
+
+void S3Store::keep_copy(std::string_view key, const std::string& tag, std::span<const ByteView> parts) {
+  if (!is_cached(key) || size_of(parts) > cached_size_bytes_max || tag.empty()) return;
+  remember_tag(key, tag);
+  parts_.cache->put(key, known_tag(key).value_or(""), parts);
+}
+
 // The tag of what is stored; empty if the server did not tell.
-Result<std::string> S3Store::put(const std::string& key, std::span<const ByteView> parts) {
+Result<std::string> S3Store::put(const std::string& key, std::span<const ByteView> parts,
+                                 aws::s3::IfExists if_exists) {
   const std::string token = random_token();
-  aws::s3::PutObject request{.key = key, .body = parts};
-  request.if_exists = parts_.single_writer ? aws::s3::IfExists::replace : aws::s3::IfExists::fail;
+  aws::s3::PutObject request{.key = key, .body = parts, .if_exists = if_exists};
   request.payload_hash = aws::payload_hash(parts);
   request.headers = {{std::string(token_header), token}, {std::string(hash_header), request.payload_hash}};
   const auto put = aws::s3::put_object(bucket_, request);

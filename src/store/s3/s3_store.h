@@ -3,6 +3,7 @@
 
 #include "aws/credential_chain.h"
 #include "aws/s3/get_object.h"
+#include "aws/s3/put_object.h"
 #include "store/object_store.h"
 #include "store/s3/object_cache.h"
 #include "store/s3/read_ahead.h"
@@ -60,13 +61,15 @@ class S3Store : public ObjectStore {
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const ObjectInfo&)>& visit) override;
   Status remove(std::string_view key) override;
+  Status replace(std::string_view key, std::span<const ByteView> parts) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;
 
  private:
   S3Store(S3Parts parts, Clock& clock, Rng& rng);
   std::string place(std::string_view key) const;
   Result<bool> probe_conditional_create();
-  Result<std::string> put(const std::string& key, std::span<const ByteView> parts);
+  Result<std::string> put(const std::string& key, std::span<const ByteView> parts, aws::s3::IfExists if_exists);
+  void keep_copy(std::string_view key, const std::string& tag, std::span<const ByteView> parts);
   bool is_cached(std::string_view key) const;
   std::optional<std::string> known_tag(std::string_view key) EXCLUDES(tags_mutex_);
   void remember_tag(std::string_view key, std::string_view tag) EXCLUDES(tags_mutex_);
