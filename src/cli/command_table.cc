@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
+#include "cli/recover.h"
 
 namespace holdfast::cli {
 
@@ -60,6 +61,7 @@ std::span<const Command> command_table() {
       verify_command(),
       scrub_command(),
       repair_command(),
+      recover_command(),
       completion_command(),
       man_command(),
       version_command(),

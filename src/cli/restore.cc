@@ -95,6 +95,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   request.wanted = TRY(make_filter(context, arguments));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
+  request.goes_past_lost_nodes = !arguments.has("delete");
   request.stop = context.stop();
   const TargetRequest place = TRY(target_request(arguments, wanted.key, request.wanted));
   auto target = TRY(context.services().open_target(place));

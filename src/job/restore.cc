@@ -8,7 +8,7 @@
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
 #include "job/whole_attributes.h"
-#include "tree/tree.h"
+#include "tree/damaged.h"
 
 namespace holdfast::job {
 
@@ -44,29 +44,39 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
   observer.progress.bytes_expected = point.point.size_bytes;
   const KeyRange range = range_beneath(request.beneath);
   bool found = request.beneath.empty();
-  Status walked = tree::for_range(
-      nodes, to_root(point.point.entries), range.from, range.to, [&](const tree::EntryView& view) -> Status {
-        if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "the restore was stopped");
-        // A key that merely sorts between "a" and "a\1" without continuing at a component is none of ours.
-        if (!request.beneath.empty() && view.key.size() > request.beneath.size() &&
-            view.key[request.beneath.size()] != std::byte{0}) {
-          return {};
-        }
-        found = true;
-        if (request.wanted && !request.wanted(view.key)) return {};
-        auto entry = format::decode_entry(view.value);
-        if (!entry) {
-          pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
-          return {};
-        }
-        if (has_whole_attributes(*entry) && !request.dry_run) {
-          auto attributes = read_whole_attributes(fetcher, entry->whole_attributes);
-          if (!attributes) pipeline.problem(std::string(as_text(view.key)), std::move(attributes.error()));
-          if (attributes) entry->attributes = std::move(*attributes);
-        }
-        target::Placement placement = TRY(target.place(view.key, *entry));
-        return pipeline.take(std::move(placement), *entry, nodes);
-      });
+  const auto place = [&](const tree::EntryView& view) -> Status {
+    if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "the restore was stopped");
+    // A key that merely sorts between "a" and "a\1" without continuing at a component is none of ours.
+    if (!request.beneath.empty() && view.key.size() > request.beneath.size() &&
+        view.key[request.beneath.size()] != std::byte{0}) {
+      return {};
+    }
+    found = true;
+    if (request.wanted && !request.wanted(view.key)) return {};
+    auto entry = format::decode_entry(view.value);
+    if (!entry) {
+      pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
+      return {};
+    }
+    if (has_whole_attributes(*entry) && !request.dry_run) {
+      auto attributes = read_whole_attributes(fetcher, entry->whole_attributes);
+      if (!attributes) pipeline.problem(std::string(as_text(view.key)), std::move(attributes.error()));
+      if (attributes) entry->attributes = std::move(*attributes);
+    }
+    target::Placement placement = TRY(target.place(view.key, *entry));
+    return pipeline.take(std::move(placement), *entry, nodes);
+  };
+  const auto lose = [&](const tree::LostNode& node) -> Status {
+    if (!request.goes_past_lost_nodes) return node.error;
+    const auto last = node.last_key.empty() ? Result<std::string>(Error(ErrorCode::not_found, ""))
+                                            : format::key_to_path(node.last_key);
+    pipeline.problem(std::to_string(node.entry_count) + " entries" + (last ? " up to " + *last : ""),
+                     Error(node.error));
+    found = true;
+    return {};
+  };
+  Status walked =
+      tree::for_range_of_damaged(nodes, to_root(point.point.entries), range.from, range.to, place, lose);
   Status drained = pipeline.finish();
   TRY_DO(walked);
   TRY_DO(drained);

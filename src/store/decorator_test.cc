@@ -7,6 +7,7 @@
 #include "store/fault_store.h"
 #include "store/mem/mem_store.h"
 #include "store/metrics_store.h"
+#include "store/overlay_store.h"
 #include "store/retry_store.h"
 #include "store/throttle_store.h"
 
@@ -65,6 +66,15 @@ StoreMaker around_memory(Wrap wrap) {
     return opened;
   };
 }
+
+// Both sessions show one set of changes; what one removed of the store beneath only it leaves out, so nothing stands there.
+INSTANTIATE_TEST_SUITE_P(Overlay, StoreConformance, ::testing::Values(StoreMaker([] {
+                           MemStore beneath, changes;
+                           OpenedStore opened;
+                           opened.store = std::make_shared<OverlayStore>(beneath.share(), changes.share());
+                           opened.again = std::make_shared<OverlayStore>(beneath.share(), changes.share());
+                           return opened;
+                         })));
 
 INSTANTIATE_TEST_SUITE_P(Plain, StoreConformance, ::testing::Values(around_memory([](auto inner, Seams&) {
                            return std::make_unique<Decorator>(std::move(inner));

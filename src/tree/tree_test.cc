@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "tree/damaged.h"
 #include "tree/testing.h"
 
 namespace holdfast::tree {
@@ -491,6 +492,42 @@ TEST(Tree, marking_visits_each_node_once_and_obeys) {
   }));
   EXPECT_EQ(visited, 1u);
   EXPECT_EQ(nodes.get_count, 0u);
+}
+
+TEST(Tree, a_walk_goes_on_behind_nodes_that_cannot_be_read) {
+  Random random(12);
+  const Model model = random_model(random, 3'000);
+  const Config config = config_of(256, 1024);
+  MemoryNodeStore nodes;
+  const Root root = built(nodes, config, model);
+  std::vector<ChunkId> ids;
+  ASSERT_TRUE(for_each_node(nodes, root, [&](const ChunkId& id, uint8_t) -> Result<bool> {
+    ids.push_back(id);
+    return true;
+  }));
+  for (size_t at = 0; at < ids.size(); at += 1 + ids.size() / 60) {
+    MemoryNodeStore damaged;
+    for (const ChunkId& id : ids) {
+      if (id != ids[at]) damaged.plant(id, *nodes.get(id));
+    }
+    std::map<std::string, std::string> seen;
+    uint64_t lost_count = 0;
+    std::string lost_to;
+    ASSERT_TRUE(for_range_of_damaged(
+        damaged, root, {}, {},
+        [&](const EntryView& entry) -> Status {
+          seen[std::string(as_text(entry.key))] = std::string(as_text(entry.value));
+          return {};
+        },
+        [&](const LostNode& lost) -> Status {
+          lost_count += lost.entry_count;
+          lost_to = std::string(as_text(lost.last_key));
+          return {};
+        }));
+    ASSERT_EQ(seen.size() + lost_count, model.size()) << "node " << at;
+    ASSERT_TRUE(at == 0 || !seen.contains(lost_to));
+    for (const auto& [key, value] : seen) ASSERT_EQ(model.at(key), value);
+  }
 }
 
 TEST(Tree, other_boundary_keys_give_other_shapes) {
