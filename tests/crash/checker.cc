@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/crash/checker.h"
 
+#include "job/vault_lock.h"
 #include "job/verify.h"
 #include "store/archive/archive_store.h"
 #include "store/key.h"
@@ -52,6 +53,12 @@ class Checker {
       const uint32_t tree = static_cast<uint32_t>(std::stoul(point.point.tags.front().substr(5)));
       TRY_DO(compare(vault, point, tree));
     }
+    for (const vault::PointInfo& point : points) {
+      if (promises_.held.contains(point.id) && point.holds.empty()) return fail("a hold is lost");
+    }
+    for (const job::DomainLock& lock : TRY(job::vault_locks(vault))) {
+      if (lock.lock.terms.days_min < promises_.kept_days) return fail("the vault lock is lost");
+    }
     for (const auto& [id, tree] : promises_.points) {
       if (!found.contains(id)) return fail("an acknowledged point of tree " + std::to_string(tree) + " is lost");
     }
@@ -99,7 +106,7 @@ class Checker {
 std::string broken_promise(Scene& scene, const Workload& workload, const std::vector<JournalEntry>& promised,
                            Check check) {
   Checker checker(scene, promised);
-  const Status seen = checker.look();
+  const Status seen = workload.restores_sight ? Status() : checker.look();
   if (!seen) return seen.error().message();
   if (check == Check::look) return {};
   Journal again;
@@ -113,8 +120,15 @@ std::string broken_promise(Scene& scene, const Workload& workload, const std::ve
   return still ? "" : "after recovery: " + std::string(still.error().message());
 }
 
-OpenStore store_of_image(const Image& image, const std::string& folder) {
-  const auto objects = std::make_shared<store::MemStore>();
+namespace {
+
+// What stands in one folder of the image.
+struct ImageFolder {
+  store::MemStore objects;
+  bool is_store = false;
+};
+
+void take_folder(const Image& image, const std::string& folder, ImageFolder& into) {
   for (const auto& [path, node] : image) {
     if (node.type != NodeType::file || !path.starts_with(folder + "/")) continue;
     const std::string beneath = path.substr(folder.size() + 1);
@@ -124,13 +138,32 @@ OpenStore store_of_image(const Image& image, const std::string& folder) {
     if (at != std::string::npos) key.erase(at + 1, key.find('/', at + 1) - at);
     if (!store::check_key(key) || store::layout::path_of(key) != beneath) continue;
     const std::array<ByteView, 1> parts{ByteView(node.content->bytes)};
-    CHECK(objects->create(key, parts).has_value());
+    CHECK(into.objects.create(key, parts).has_value());
   }
-  const bool has_store = image.contains(folder + "/" + store::layout::lock_name);
-  return [objects, has_store]() -> Result<std::unique_ptr<store::ObjectStore>> {
-    if (!has_store) return Error(ErrorCode::not_found, "no store");
-    return std::unique_ptr<store::ObjectStore>(objects->share());
+  into.is_store = image.contains(folder + "/" + store::layout::lock_name);
+}
+
+}  // namespace
+
+OpenStore store_of_image(const Image& image, const std::string& folder, Layout layout) {
+  // Shared by all stores that are opened on it.
+  const auto folders = std::make_shared<std::map<std::string, ImageFolder>>();
+  if (layout == Layout::devices) {
+    for (size_t device = 0; device <= device_count; ++device) {
+      const std::string path = folder + "/d" + std::to_string(device);
+      take_folder(image, path, (*folders)[path]);
+    }
+  } else {
+    take_folder(image, folder, (*folders)[folder]);
+  }
+  const OpenFolder open_folder = [folders](const std::string& path,
+                                           bool make) -> Result<std::unique_ptr<store::ObjectStore>> {
+    ImageFolder& found = folders->at(path);
+    found.is_store |= make;
+    if (!found.is_store) return Error(ErrorCode::not_found, "no store");
+    return std::unique_ptr<store::ObjectStore>(found.objects.share());
   };
+  return [=] { return open_layout(layout, folder, false, open_folder); };
 }
 
 }  // namespace holdfast::crash

@@ -16,7 +16,7 @@ enum class Check : uint8_t {
 std::string broken_promise(Scene& scene, const Workload& workload, const std::vector<JournalEntry>& promised,
                            Check check);
 
-// A store that holds what the vault's folder holds in an image, laid out as a PosixStore does.
-OpenStore store_of_image(const Image& image, const std::string& folder);
+// A store that holds what the vault's folder holds in an image, each of its folders laid out as a PosixStore does.
+OpenStore store_of_image(const Image& image, const std::string& folder, Layout layout);
 
 }  // namespace holdfast::crash

@@ -113,7 +113,7 @@ template <class Failing>
 uint64_t run_with(const Workload& work, const Prepared& prepared, const Fault& fault, uint64_t number) {
   const FastFolder folder;
   write_image(prepared.image, folder.path());
-  Scene scene(folder.path(), test_seed());
+  Scene scene(folder.path(), test_seed(), work.layout);
   Journal journal;
   journal.take_over(prepared.promised);
   uint64_t count = 0;
@@ -142,7 +142,7 @@ class FailingCallOf : public ::testing::TestWithParam<std::string> {
   void sweep(const std::vector<Fault>& faults, uint64_t sample) {
     const Workload& work = workload(GetParam());
     const FastFolder folder;
-    Scene scene(folder.path(), test_seed());
+    Scene scene(folder.path(), test_seed(), work.layout);
     Journal journal;
     ASSERT_TRUE(work.prepare(scene, journal).has_value());
     const Prepared prepared{read_image(folder.path()), journal.entries()};

@@ -11,7 +11,7 @@ namespace holdfast::crash {
 namespace {
 
 struct Recorded {
-  explicit Recorded(const Workload& one) : work(one), scene(folder.path(), test_seed()), recording(record(scene, one)) {}
+  explicit Recorded(const Workload& one) : work(one), scene(folder.path(), test_seed(), one.layout), recording(record(scene, one)) {}
   const Workload& work;
   FastFolder folder;
   Scene scene;

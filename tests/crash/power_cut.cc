@@ -105,7 +105,7 @@ std::string PowerCut::visit(const DiskState& state, const std::vector<JournalEnt
     std::string broken = cut_recovery(image, promised);
     if (!broken.empty()) return "nested: " + broken;
   }
-  scene_.set_store(store_of_image(image, "vault"));
+  scene_.set_store(store_of_image(image, "vault", scene_.layout()));
   std::string broken = broken_promise(scene_, workload_, promised, options_.check);
   scene_.set_store(scene_.posix_store());
   return broken;
@@ -115,7 +115,7 @@ std::string PowerCut::check_on_disk(const Image& image, const std::vector<Journa
   ++counts_.checked_on_disk;
   const FastFolder folder;
   write_image(image, folder.path());
-  Scene scene(folder.path(), scene_.seed());
+  Scene scene(folder.path(), scene_.seed(), scene_.layout());
   const std::string broken = broken_promise(scene, workload_, promised, options_.check);
   return broken.empty() ? broken : "on disk: " + broken;
 }
@@ -124,7 +124,7 @@ std::string PowerCut::check_on_disk(const Image& image, const std::vector<Journa
 std::string PowerCut::cut_recovery(const Image& image, const std::vector<JournalEntry>& promised) {
   const FastFolder folder;
   write_image(image, folder.path());
-  Scene scene(folder.path(), scene_.seed());
+  Scene scene(folder.path(), scene_.seed(), scene_.layout());
   const Recording again = record_again(scene, workload_, promised);
   Options options = options_;
   options.nested_every = 0;

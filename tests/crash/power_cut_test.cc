@@ -23,7 +23,7 @@ TEST_P(PowerCutOf, loses_nothing) {
   for (uint64_t round = 0; round < round_count(); ++round) {
     const uint64_t seed = test_seed() + round;
     const FastFolder folder;
-    Scene scene(folder.path(), seed);
+    Scene scene(folder.path(), seed, work.layout);
     const Recording recording = record(scene, work);
     PowerCut cut(work, scene,
                  {.seed = seed,
@@ -42,7 +42,7 @@ TEST_P(PowerCutOf, loses_nothing) {
 std::string cut_after_kill(const Workload& work, PowerCounts& counts,
                            const std::function<bool(std::vector<Operation>&)>& change) {
   const FastFolder folder;
-  Scene scene(folder.path(), test_seed());
+  Scene scene(folder.path(), test_seed(), work.layout);
   const Recording first = record(scene, work);
   DiskModel model(first.before);
   for (size_t step = 1; step <= first.operations.size(); ++step) {
@@ -51,7 +51,7 @@ std::string cut_after_kill(const Workload& work, PowerCounts& counts,
     if (op != os::Mutation::rename && op != os::Mutation::unlink) continue;
     const FastFolder again;
     write_image(model.now(), again.path());
-    Scene next(again.path(), test_seed());
+    Scene next(again.path(), test_seed(), work.layout);
     std::vector<JournalEntry> promised;
     for (JournalEntry entry : first.journal) {
       if (entry.position >= step) continue;
@@ -101,7 +101,7 @@ constexpr uint64_t failed_sync_sample = 3;
 // how many syncs there were.
 uint64_t cut_after_failed_sync(const Workload& work, uint64_t number, bool sticky, PowerCounts& counts) {
   const FastFolder folder;
-  Scene scene(folder.path(), test_seed());
+  Scene scene(folder.path(), test_seed(), work.layout);
   Journal prepared, journal;
   EXPECT_TRUE(work.prepare(scene, prepared).has_value());
   journal.take_over(prepared.entries());

@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "os/random.h"
+#include "store/devices/devices_store.h"
+#include "store/parity/parity_store.h"
 #include "store/posix/posix_store.h"
 #include "vault/settle.h"
 
@@ -96,6 +98,9 @@ Promises::Promises(const std::vector<JournalEntry>& entries) {
         keys.insert(entry.number);
         gone_keys.erase(entry.number);
         break;
+      case Ack::undelete_begun: forgotten.erase(entry.id); break;
+      case Ack::held: held.insert(entry.id); break;
+      case Ack::locked: kept_days = entry.number; break;
       case Ack::key_removal_begun: keys.erase(entry.number); break;
       case Ack::key_removed: gone_keys.insert(entry.number); break;
       case Ack::remembered: {
@@ -108,8 +113,38 @@ Promises::Promises(const std::vector<JournalEntry>& entries) {
   }
 }
 
-Scene::Scene(std::string root, uint64_t seed)
-    : root_(std::move(root)), seed_(seed), open_store_(posix_store()) {
+Result<std::unique_ptr<store::ObjectStore>> open_layout(Layout layout, const std::string& path, bool make,
+                                                        const OpenFolder& open_folder) {
+  if (layout == Layout::devices) {
+    const store::devices::DeviceOpener open_device = [open_folder](const std::string& device,
+                                                                         store::devices::DeviceUse use) {
+      return open_folder(device, use == store::devices::DeviceUse::create);
+    };
+    std::vector<std::string> paths;
+    for (size_t device = 0; device < device_count; ++device) paths.push_back(path + "/d" + std::to_string(device));
+    if (make) {
+      return std::unique_ptr<store::ObjectStore>(
+          TRY(store::DevicesStore::create(paths, open_device, {.parity_count = 2})));
+    }
+    paths.push_back(path + "/d" + std::to_string(device_count));
+    return std::unique_ptr<store::ObjectStore>(TRY(store::DevicesStore::open(paths, open_device)));
+  }
+  auto folder = TRY(open_folder(path, make));
+  if (layout == Layout::folder) return folder;
+  if (!make) return store::ParityStore::open(std::move(folder));
+  return std::unique_ptr<store::ObjectStore>(TRY(store::ParityStore::create(std::move(folder), 3)));
+}
+
+namespace {
+Result<std::unique_ptr<store::ObjectStore>> open_on_disk(const std::string& path, bool make) {
+  auto opened = make ? store::PosixStore::create_root(path) : store::PosixStore::open(path);
+  TRY_DO(opened);
+  return std::unique_ptr<store::ObjectStore>(std::move(*opened));
+}
+}  // namespace
+
+Scene::Scene(std::string root, uint64_t seed, Layout layout)
+    : root_(std::move(root)), seed_(seed), layout_(layout), open_store_(posix_store()) {
   trees_[0] = make_tree(seed);
   trees_[1] = changed(trees_[0], seed + 1);
   trees_[2] = make_tree(seed + 2);
@@ -123,9 +158,7 @@ vault::Credential Scene::credential(uint32_t number) const {
 }
 
 OpenStore Scene::posix_store() const {
-  return [path = vault_path()]() -> Result<std::unique_ptr<store::ObjectStore>> {
-    return TRY(store::PosixStore::open(path));
-  };
+  return [path = vault_path(), layout = layout_] { return open_layout(layout, path, false, open_on_disk); };
 }
 
 Client::Client(Scene& scene) : scene_(scene), rng_(fresh_seed()) {}
@@ -143,9 +176,7 @@ Result<std::unique_ptr<Client>> Client::create(Scene& scene) {
   std::unique_ptr<Client> client(new Client(scene));
   auto opened = scene.open_store();
   if (!opened && opened.error().code() == ErrorCode::not_found) {
-    auto made = store::PosixStore::create_root(scene.vault_path());
-    TRY_DO(made);
-    opened = std::move(*made);
+    opened = open_layout(scene.layout(), scene.vault_path(), true, open_on_disk);
   }
   TRY_DO(opened);
   client->store_ = std::move(*opened);

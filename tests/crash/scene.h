@@ -32,6 +32,9 @@ enum class Ack : uint8_t {
   key_removed,
   remembered,         // `bytes`: what a client keeps of the vault (vault::encode_local_state).
   archive_made,
+  undelete_begun,     // `id` may be back from now on; point_made says that it is.
+  held,               // `id` is under a legal hold.
+  locked,             // Points are kept for so many days.
 };
 
 struct JournalEntry {
@@ -70,22 +73,37 @@ class Journal {
 struct Promises {
   explicit Promises(const std::vector<JournalEntry>& entries);
   bool vault = false, archive = false;
+  std::set<ObjectId> held;
+  uint64_t kept_days = 0;
   std::map<ObjectId, uint32_t> points;  // That must be there: tree by id.
   std::set<ObjectId> forgotten;
   std::set<uint32_t> keys, gone_keys;
   vault::LocalState remembered;
 };
 
+// How the vault's store lies in its folder.
+enum class Layout : uint8_t {
+  folder,
+  parity,   // The same, with parity behind each object.
+  devices,  // Four folders d0 to d3, two of which may be lost; d4 takes the place of a lost one.
+};
+inline constexpr size_t device_count = 4;
+using OpenFolder = std::function<Result<std::unique_ptr<store::ObjectStore>>(const std::string& path, bool make)>;
+// The store in the folder `path`, whose folders `open_folder` opens or makes.
+Result<std::unique_ptr<store::ObjectStore>> open_layout(Layout layout, const std::string& path, bool make,
+                                                        const OpenFolder& open_folder);
+
 using OpenStore = std::function<Result<std::unique_ptr<store::ObjectStore>>()>;
 
 // Where workloads run. Equal seeds, equal contents; but a client draws keys and salts of its own each time.
 class Scene {
  public:
-  Scene(std::string root, uint64_t seed);
+  Scene(std::string root, uint64_t seed, Layout layout);
 
   const std::string& root() const { return root_; }
   std::string vault_path() const { return root_ + "/vault"; }
   uint64_t seed() const { return seed_; }
+  Layout layout() const { return layout_; }
 
   // 0 and 1: versions of one tree; 2: another; probe_tree: what a check backs up.
   static constexpr uint32_t probe_tree = 3;
@@ -102,6 +120,7 @@ class Scene {
  private:
   const std::string root_;
   const uint64_t seed_;
+  const Layout layout_;
   std::map<uint32_t, job::testing::TestTree> trees_;
   OpenStore open_store_;
 };
@@ -120,7 +139,7 @@ class Client {
   vault::Vault& vault() { return *vault_; }
   vault::Keyring& keyring() { return vault_->keyring(); }
   Rng& rng() { return rng_; }
-  Clock& clock() { return clock_; }
+  vault::StillClock& clock() { return clock_; }
   // `tag` tells a check which tree a point was made of.
   Result<vault::PointInfo> backup(source::Source& source, uint32_t tree);
   Result<vault::PointInfo> backup(uint32_t tree);
@@ -145,6 +164,9 @@ struct Workload {
   std::function<Status(Scene&, Journal&)> prepare;
   std::function<Status(Scene&, Journal&)> run;
   bool needs_disk = false;  // More than the vault's objects is at stake.
+  Layout layout = Layout::folder;
+  bool heals = false;       // What it works on is damaged, so that looking may mend it.
+  bool restores_sight = false;  // Until it was run to its end nothing can be read.
 };
 const std::vector<Workload>& workloads();
 const Workload& workload(const std::string& name);

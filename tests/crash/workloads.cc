@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What people do with a vault, written so that each can be killed anywhere and run again.
 #include <algorithm>
+#include <filesystem>
 
 #include "job/collect.h"
 #include "job/copy.h"
 #include "job/export_point.h"
 #include "job/forget.h"
+#include "job/repair.h"
+#include "job/scrub.h"
+#include "job/undelete.h"
+#include "job/vault_lock.h"
 #include "os/file.h"
 #include "store/archive/archive_store.h"
+#include "store/device_set.h"
 #include "store/posix/posix_store.h"
 #include "tests/crash/scene.h"
 
@@ -74,10 +80,16 @@ Status forget_tree(Scene& scene, Journal& journal, uint32_t tree) {
   return client->remember(journal);
 }
 
-Status collect(Scene& scene, Journal& journal, double max_unused_percent) {
+// What is condemned today, and purged tomorrow.
+constexpr std::chrono::hours window(12);
+
+Status collect(Scene& scene, Journal& journal, double max_unused_percent, std::chrono::hours keep_deleted = {},
+               std::chrono::hours later = {}) {
   const auto client = TRY(Client::open(scene));
+  client->clock().sleep_for(later);
   job::CollectRequest request;
   request.max_unused_percent = max_unused_percent;
+  request.keep_deleted = keep_deleted;
   job::SilentObserver observer;
   const job::CollectReport report = TRY(job::run_collect(client->vault(), request, observer));
   if (!report.refused.empty()) return report.refused.front().error;
@@ -119,16 +131,104 @@ Status tag(Scene& scene, Journal& journal) {
   return client->remember(journal);
 }
 
+// Brings back what was forgotten of a tree.
+Status undelete(Scene& scene, Journal& journal, uint32_t tree) {
+  const auto client = TRY(Client::open(scene));
+  std::vector<ObjectId> ids;
+  for (const vault::ForgottenPoint& point : TRY(job::forgotten_points(client->vault()))) {
+    const bool is_wanted = point.info.point.tags == std::vector<std::string>{"tree-" + std::to_string(tree)};
+    if (is_wanted) ids.push_back(point.info.id);
+  }
+  for (const ObjectId& id : ids) journal.add(Ack::undelete_begun, tree, id);
+  job::SilentObserver observer;
+  if (!ids.empty()) TRY_DO(job::undelete_points(client->vault(), ids, observer, {}));
+  for (const ObjectId& id : ids) journal.add(Ack::point_made, tree, id);
+  return client->remember(journal);
+}
+
+Status hold(Scene& scene, Journal& journal) {
+  const auto client = TRY(Client::open(scene));
+  const std::vector<ObjectId> ids = TRY(points_of(*client, 0));
+  TRY_DO(job::hold_points(client->vault(), "matter", ids, false));
+  for (const ObjectId& id : ids) journal.add(Ack::held, 0, id);
+  return client->remember(journal);
+}
+
+Status lock(Scene& scene, Journal& journal) {
+  const auto client = TRY(Client::open(scene));
+  TRY_DO(job::set_vault_lock(client->vault(), {.mode = format::LockMode::governance, .days_min = 30}));
+  journal.add(Ack::locked, 30);
+  return client->remember(journal);
+}
+
+// All index segments are gone.
+Status lose_index(Scene& scene, Journal& journal) {
+  TRY_DO(with_backups(scene, journal, {0, 1}));
+  const auto store = TRY(scene.open_store());
+  std::vector<std::string> keys;
+  TRY_DO(store->list("index/", "", [&](const store::ObjectInfo& object) -> Status {
+    keys.push_back(object.key);
+    return {};
+  }));
+  for (const std::string& key : keys) TRY_DO(store->remove(key));
+  return {};
+}
+
+Status repair(Scene& scene, Journal& journal) {
+  const auto client = TRY(Client::open(scene));
+  job::SilentObserver observer;
+  TRY(job::run_repair(client->vault(), {.apply = true, .read_data = true, .stop = {}}, observer));
+  return client->remember(journal);
+}
+
+// Some byte of every file is wrong.
+Status decay(Scene& scene, Journal& journal) {
+  TRY_DO(with_backups(scene, journal, {0}));
+  crypto::SeededRng rng(scene.seed());
+  for (const auto& [path, node] : read_image(scene.vault_path())) {
+    if (node.type != NodeType::file || node.content->bytes.empty()) continue;
+    Bytes bytes = node.content->bytes;
+    bytes[rng.below(bytes.size())] ^= std::byte{0x20};
+    TRY_DO(os::write_durably(scene.vault_path() + "/" + path, bytes, 0600, os::Existing::replace));
+  }
+  return {};
+}
+
+Status lose_device(Scene& scene, Journal& journal) {
+  TRY_DO(with_backups(scene, journal, {0, 1}));
+  std::filesystem::remove_all(scene.vault_path() + "/d1");
+  return {};
+}
+
+// A new device for one that is lost, if any is; then everything is read, and what is wrong or missing built anew.
+Status mend(Scene& scene, Journal&) {
+  const auto store = TRY(scene.open_store());
+  if (auto* set = dynamic_cast<store::DeviceSet*>(store.get())) {
+    const store::DeviceSetInfo info = set->devices();
+    for (size_t member = 0; member < device_count; ++member) {
+      if (info.devices[member].state == store::DeviceState::online) continue;
+      const std::string& sound = info.devices[0].path;
+      const std::string fresh = sound.substr(0, sound.size() - 1) + std::to_string(device_count);
+      TRY_DO(set->replace_device(info.devices[member].id, fresh, false));
+    }
+  }
+  vault::StillClock clock;
+  const job::ScrubReport report = TRY(job::run_scrub(*store, clock, {}));
+  if (report.lost_count > 0) return report.lost.front().error;
+  if (report.thin_objects > 0) return Error(ErrorCode::corrupt, "some objects are still thin");
+  return {};
+}
+
 // A vault beside it, from which points are copied.
 Status prepare_copy(Scene& scene, Journal& journal) {
-  Scene other(scene.root() + "/from", scene.seed());
+  Scene other(scene.root() + "/from", scene.seed(), Layout::folder);
   Journal unused;
   TRY_DO(with_backups(other, unused, {0, 1}));
   return init(scene, journal);
 }
 
 Status copy(Scene& scene, Journal& journal) {
-  Scene other(scene.root() + "/from", scene.seed());
+  Scene other(scene.root() + "/from", scene.seed(), Layout::folder);
   const auto from = TRY(Client::open(other));
   const auto to = TRY(Client::open(scene));
   job::SilentObserver observer;
@@ -192,9 +292,33 @@ std::vector<Workload> make_workloads() {
                  },
                  remove_key});
   all.push_back(make("tag", {0}, tag));
+  all.push_back(make("hold", {0}, hold));
+  all.push_back(make("lock", {0}, lock));
+  all.push_back({"condemn", forgotten, [](Scene& s, Journal& j) { return collect(s, j, 100, window); }});
+  const auto condemned = [forgotten](Scene& s, Journal& j) -> Status {
+    TRY_DO(forgotten(s, j));
+    return collect(s, j, 0, window);
+  };
+  all.push_back({"purge", condemned, [](Scene& s, Journal& j) { return collect(s, j, 0, window, 2 * window); }});
+  all.push_back({"undelete", condemned, [](Scene& s, Journal& j) { return undelete(s, j, 2); }});
+  all.push_back({"repair", lose_index, repair});
+  all.back().restores_sight = true;
   all.push_back({"copy", prepare_copy, copy});
   all.push_back(make("export", {0}, export_points));
   all.back().needs_disk = true;
+  const auto on = [&](Layout layout, Workload work) {
+    work.layout = layout;
+    all.push_back(std::move(work));
+  };
+  const auto backup_1 = [](Scene& s, Journal& j) { return backup_tree(s, j, 1); };
+  on(Layout::parity, make("parity backup", {0}, backup_1));
+  on(Layout::parity, {"parity repack", forgotten, [](Scene& s, Journal& j) { return collect(s, j, 0); }});
+  on(Layout::parity, {"parity mend", decay, mend});
+  all.back().heals = true;
+  on(Layout::devices, make("devices backup", {0}, backup_1));
+  on(Layout::devices, {"devices repack", forgotten, [](Scene& s, Journal& j) { return collect(s, j, 0); }});
+  on(Layout::devices, {"devices rebuild", lose_device, mend});
+  all.back().heals = true;
   return all;
 }
 

@@ -6,9 +6,10 @@ import re
 import sys
 from pathlib import Path
 
-DECODER = re.compile(r"\b((?:decode|parse)_\w+)\(")
+DECODER = re.compile(r"\b((?:decode|parse|unframe)_\w+)\(")
 # Headers that declare what turns stored or shown bytes into structures.
-HEADERS = ("src/format/*.h", "src/vault/names.h", "src/vault/vault.h", "src/source/filetree/scan_state.h")
+HEADERS = ("src/format/*.h", "src/vault/names.h", "src/vault/vault.h", "src/source/filetree/scan_state.h",
+           "src/store/devices/*.h", "src/store/parity/*.h")
 
 
 def check(root):
