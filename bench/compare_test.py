@@ -51,6 +51,14 @@ class ConclusionTest(unittest.TestCase):
     def test_work_of_others_is_a_share_of_all_cores(self):
         self.assertEqual(0.125, report.other_work_share([sample("restic", 2.0, 1), sample("borg", 4.0, 1)], 4))
 
+    def test_parity_is_held_against_holdfast_without_and_is_no_peer(self):
+        samples = [sample("holdfast", 2.0, 100), sample("holdfast-parity", 2.2, 103), sample("restic", 9.0, 200)]
+        judged = report.judge("A", report.medians_of(samples))
+        self.assertEqual("restic", next(one for one in judged if one["what"] == "first")["best_peer"])
+        parity = {one["of"]: one["met"] for one in judged if one["what"] == "parity"}
+        self.assertTrue(parity["stored"])
+        self.assertFalse(parity["first"])
+
     def test_without_holdfast_nothing_is_claimed(self):
         self.assertTrue(all(one["met"] is None for one in verdicts([sample("restic", 1, 1)]).values()))
 

@@ -13,6 +13,9 @@ BOUNDS = {
     "E": {"first": 4.0, "restore": 1.5, "stored": 0.85},
 }
 RSS_BYTES_MAX = 512 << 20
+# What parity may cost at most, as a share of what Holdfast needs without.
+PARITY_BOUNDS = {"stored": 1.04, "first": 1.05, "first_cpu": 1.05}
+PARITY_WORDS = {"stored": "bytes stored", "first": "first backup", "first_cpu": "CPU of the first backup"}
 # Above this share of the processors' time, what else ran is named under the table.
 OTHER_WORK_SHARE_QUIET = 0.1
 RESTORE_NEWEST_TO_FIRST_MAX = 1.3
@@ -38,7 +41,7 @@ def medians_of(samples):
 
 def best_peer(medians, what):
     """(name, value) of the fastest, or smallest, of the peers."""
-    candidates = [(values[what], tool) for tool, values in medians.items() if tool != "holdfast" and what in values]
+    candidates = [(values[what], tool) for tool, values in medians.items() if not tool.startswith("holdfast") and what in values]
     if not candidates:
         return None, None
     value, tool = min(candidates)
@@ -64,6 +67,12 @@ def judge(set_name, medians):
         ratio = mine["restore"] / mine["restore_first"]
         verdicts.append({"what": "newest_to_first", "holdfast_value": ratio, "bound": RESTORE_NEWEST_TO_FIRST_MAX,
                          "met": ratio <= RESTORE_NEWEST_TO_FIRST_MAX})
+    with_parity = medians.get("holdfast-parity", {})
+    for what, bound in PARITY_BOUNDS.items():
+        if mine.get(what) and what in with_parity:
+            ratio = with_parity[what] / mine[what]
+            verdicts.append({"what": "parity", "of": what, "holdfast_value": with_parity[what], "without": mine[what],
+                             "ratio": ratio, "bound": bound, "met": ratio <= bound})
     return verdicts
 
 
@@ -106,6 +115,10 @@ def verdict_row(name, verdict):
     if verdict["what"] == "newest_to_first":
         return [name, "restore, newest to first", f"{verdict['holdfast_value']:.2f}", "", "",
                 f"≤ {verdict['bound']}", met]
+    if verdict["what"] == "parity":
+        text = bytes_text if verdict["of"] == "stored" else seconds_text
+        return [name, f"parity: {PARITY_WORDS[verdict['of']]}", text(verdict["holdfast_value"]),
+                f"without {text(verdict['without'])}", f"{verdict['ratio']:.3f}", f"≤ {verdict['bound']}", met]
     stored = verdict["what"] == "stored"
     text = bytes_text if stored else seconds_text
     peer = "–" if verdict["best_peer"] is None else f"{verdict['best_peer']} {text(verdict['best_peer_value'])}"

@@ -19,6 +19,7 @@ class Tool:
     """One backup program. A subclass gives the commands; `fresh` must be called before any of them."""
 
     name = ""
+    program = None  # The name of the program to run; the tool's own where nothing is said.
 
     def __init__(self, binary):
         self.binary = os.path.abspath(binary)
@@ -84,8 +85,11 @@ class Holdfast(Tool):
     def settings(self):
         return {"HOLDFAST_PASSWORD": PASSPHRASE}
 
+    # No peer stores anything beside its data that mends it, so that is left out of the comparison.
+    parity = ("--parity", "0")
+
     def create(self):
-        run_quietly([self.binary, "vault", "create", self.repository], self.env)
+        run_quietly([self.binary, "vault", "create", *self.parity, self.repository], self.env)
 
     def backup(self, path):
         return [self.binary, "--vault", self.repository, "backup", path]
@@ -97,6 +101,14 @@ class Holdfast(Tool):
         points = run_quietly([self.binary, "--vault", self.repository, "points", "--json"], self.env)
         oldest = json.loads(points.splitlines()[0])["id"]
         return [self.binary, "--vault", self.repository, "restore", oldest, "--to", target]
+
+
+class HoldfastParity(Holdfast):
+    """As people use it: with the parity that a vault has by default. Held against Holdfast without, not against peers."""
+
+    name = "holdfast-parity"
+    program = "holdfast"
+    parity = ()
 
 
 class Restic(Tool):
@@ -185,7 +197,7 @@ class Rustic(Tool):
         return [self.binary, "restore", "latest", target]
 
 
-TOOLS = [Holdfast, Restic, Borg, Kopia, Rustic]
+TOOLS = [Holdfast, HoldfastParity, Restic, Borg, Kopia, Rustic]
 
 
 def find_tools(paths, wanted, default_holdfast):
@@ -197,8 +209,9 @@ def find_tools(paths, wanted, default_holdfast):
     for kind in TOOLS:
         if kind.name not in wanted:
             continue
-        binary = paths.get(kind.name) or shutil.which(kind.name)
-        if kind is Holdfast and not paths.get(kind.name) and os.access(default_holdfast, os.X_OK):
+        program = kind.program or kind.name
+        binary = paths.get(program) or shutil.which(program)
+        if program == Holdfast.name and not paths.get(program) and os.access(default_holdfast, os.X_OK):
             binary = default_holdfast
         if not binary or not os.access(binary, os.X_OK):
             missing[kind.name] = f"no such program: {os.path.basename(binary)}" if binary else "not on PATH"
