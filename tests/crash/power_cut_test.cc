@@ -25,12 +25,14 @@ TEST_P(PowerCutOf, loses_nothing) {
     const FastFolder folder;
     Scene scene(folder.path(), seed, work.layout);
     const Recording recording = record(scene, work);
+    // On four devices there are four times as many calls, and a look takes longer.
+    const bool is_wide = work.layout == Layout::devices && !is_long;
     PowerCut cut(work, scene,
                  {.seed = seed,
-                  .limits = {.all_up_to = 64, .random_count = is_long ? 64u : 8u},
-                  .pass_count = is_long ? 64u : 4u,
-                  .disk_every = 8,
-                  .nested_every = is_long ? 4u : 20u});
+                  .limits = {.all_up_to = is_wide ? 4u : 64u, .random_count = is_long ? 64u : is_wide ? 1u : 8u},
+                  .pass_count = is_long ? 64u : is_wide ? 1u : 4u,
+                  .disk_every = is_wide ? 64u : 8u,
+                  .nested_every = is_long ? 4u : is_wide ? 400u : 20u});
     ASSERT_EQ(cut.run(recording), "") << "seed " << seed;
     counts += cut.counts();
   }
@@ -72,6 +74,9 @@ std::string cut_after_kill(const Workload& work, PowerCounts& counts,
 TEST_P(PowerCutOf, loses_nothing_after_a_process_was_killed) {
   PowerCounts counts;
   const Workload& work = workload(GetParam());
+  // The next process makes a backup: on a vault that cannot be read yet it has nothing to build upon. And with four
+  // devices every call of the first and of the second are too many for every commit.
+  if (work.restores_sight || (work.layout == Layout::devices && round_count() == 1)) return;
   EXPECT_EQ(cut_after_kill(work, counts, [](std::vector<Operation>&) { return true; }), "");
   fmt::print("counts: power cut, {}, killed, then a backup: {}\n", work.name, to_string(counts));
 }

@@ -165,7 +165,8 @@ struct Workload {
   std::function<Status(Scene&, Journal&)> run;
   bool needs_disk = false;  // More than the vault's objects is at stake.
   Layout layout = Layout::folder;
-  bool heals = false;       // What it works on is damaged, so that looking may mend it.
+  // What it works on is damaged, or behind other devices, so that looking may mend it.
+  bool heals = false;
   bool restores_sight = false;  // Until it was run to its end nothing can be read.
 };
 const std::vector<Workload>& workloads();

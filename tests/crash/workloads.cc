@@ -200,18 +200,30 @@ Status lose_device(Scene& scene, Journal& journal) {
   return {};
 }
 
-// A new device for one that is lost, if any is; then everything is read, and what is wrong or missing built anew.
-Status mend(Scene& scene, Journal&) {
-  const auto store = TRY(scene.open_store());
-  if (auto* set = dynamic_cast<store::DeviceSet*>(store.get())) {
-    const store::DeviceSetInfo info = set->devices();
-    for (size_t member = 0; member < device_count; ++member) {
-      if (info.devices[member].state == store::DeviceState::online) continue;
-      const std::string& sound = info.devices[0].path;
-      const std::string fresh = sound.substr(0, sound.size() - 1) + std::to_string(device_count);
-      TRY_DO(set->replace_device(info.devices[member].id, fresh, false));
-    }
+// Puts a new device in the place of one that is lost, if any is.
+Status replace_lost(store::ObjectStore& store) {
+  auto* set = dynamic_cast<store::DeviceSet*>(&store);
+  if (set == nullptr) return {};
+  const store::DeviceSetInfo info = set->devices();
+  for (size_t member = 0; member < device_count; ++member) {
+    if (info.devices[member].state == store::DeviceState::online) continue;
+    const std::string& sound = info.devices[0].path;
+    const std::string fresh = sound.substr(0, sound.size() - 1) + std::to_string(device_count);
+    return set->replace_device(info.devices[member].id, fresh, false);
   }
+  return {};
+}
+
+// Everything is read, and what is wrong or missing built anew.
+Status mend(Scene& scene, Journal&) {
+  auto store = TRY(scene.open_store());
+  Status replaced = replace_lost(*store);
+  if (!replaced && replaced.error().code() == ErrorCode::changed) {
+    // An earlier run died when its change was half made, and this one made it whole: then one looks again.
+    store = TRY(scene.open_store());
+    replaced = replace_lost(*store);
+  }
+  TRY_DO(replaced);
   vault::StillClock clock;
   const job::ScrubReport report = TRY(job::run_scrub(*store, clock, {}));
   if (report.lost_count > 0) return report.lost.front().error;
@@ -308,6 +320,7 @@ std::vector<Workload> make_workloads() {
   all.back().needs_disk = true;
   const auto on = [&](Layout layout, Workload work) {
     work.layout = layout;
+    work.heals = layout == Layout::devices;
     all.push_back(std::move(work));
   };
   const auto backup_1 = [](Scene& s, Journal& j) { return backup_tree(s, j, 1); };
