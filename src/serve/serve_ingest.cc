@@ -27,7 +27,8 @@ job::IngestOptions ingest_options(const ServeIngestRequest& request) {
 
 }  // namespace
 
-std::string ingest_root(const std::string& bucket) { return "s3://" + bucket; }
+// Not "s3://": a bucket of that name may be backed up into the same vault, and is another resource.
+std::string ingest_root(const std::string& bucket) { return "s3-ingest://" + bucket; }
 
 Status run_serve_ingest(vault::Vault& vault, const ServeIngestRequest& request) {
   TRY_DO(check_bucket_name(request.bucket));

@@ -57,10 +57,12 @@ aws::Credentials make_credentials(Rng& rng) {
 }
 
 std::string bucket_name_of(const vault::PointInfo& point) {
-  constexpr std::string_view scheme = "s3://";
+  constexpr std::string_view mark = "://";
   const std::string root = point.point.roots.empty() ? std::string() : point.point.roots.front();
-  if (!is_of(point, format::EntryKind::bucket) || !root.starts_with(scheme)) return "files";
-  return root.substr(scheme.size(), root.find_first_of("/?", scheme.size()) - scheme.size());
+  const size_t scheme_end = root.find(mark);
+  if (!is_of(point, format::EntryKind::bucket) || scheme_end == std::string::npos) return "files";
+  const size_t begin = scheme_end + mark.size();
+  return root.substr(begin, root.find_first_of("/?", begin) - begin);
 }
 
 Status run_serve_point(vault::Vault& vault, const ServePointRequest& request) {
