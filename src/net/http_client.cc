@@ -160,24 +160,29 @@ Result<CURLcode> HttpClient::Channel::drive(const HttpRequest& request, const Ht
                                             Clock& clock, const HttpExchange& exchange) {
   const std::stop_callback wake(request.stop, [this] { curl_multi_wakeup(multi_.get()); });
   const nanoseconds begun = clock.monotonic();
-  nanoseconds moved_at = begun;
+  nanoseconds looked_at = begun, idle{0};
+  milliseconds wait{0};
   uint64_t moved_bytes = 0;
   for (;;) {
     const std::optional<CURLcode> done = TRY(step());
     if (done) return *done;
     if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
     const nanoseconds now = clock.monotonic();
+    // What passes beyond the wait that was asked for is our own absence (a suspended or starved machine) and no sign
+    // that the other end stands still.
+    idle += std::min<nanoseconds>(now - looked_at, wait);
+    looked_at = now;
     if (exchange.moved_bytes() != moved_bytes) {
       moved_bytes = exchange.moved_bytes();
-      moved_at = now;
+      idle = nanoseconds(0);
     }
-    nanoseconds left = moved_at + options.idle_timeout - now;
+    nanoseconds left = options.idle_timeout - idle;
     if (left <= nanoseconds(0)) return Error(ErrorCode::io, "no byte was moved for too long");
     if (request.total_timeout > nanoseconds(0)) {
       left = std::min(left, begun + request.total_timeout - now);
       if (left <= nanoseconds(0)) return Error(ErrorCode::io, "took too long");
     }
-    const auto wait = std::min(poll_time_max, std::chrono::ceil<milliseconds>(left));
+    wait = std::min(poll_time_max, std::chrono::ceil<milliseconds>(left));
     const CURLMcode polled =
         curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
     if (polled != CURLM_OK) return Error(ErrorCode::io, curl_multi_strerror(polled));

@@ -14,7 +14,8 @@ namespace holdfast::net {
 struct HttpClientOptions {
   std::string ca_file;  // Certificates (PEM) to trust; empty: the system's.
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);  // Without a byte either way.
+  // Without a byte either way; time during which this process did not run does not count.
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);
   uint64_t header_size_bytes_max = 64 * 1024;                        // All headers of one exchange.
   size_t spare_connection_count_max = 64;                            // Kept open for later.
   enum class Proxy { from_environment, none } proxy = Proxy::from_environment;

@@ -223,6 +223,29 @@ TEST_F(HttpClientTest, a_silent_server_is_given_up) {
   EXPECT_CODE(get(server, impatient), ErrorCode::io);
 }
 
+// Each look is an hour after the one before, as on a machine that sleeps.
+class SleepyClock : public Clock {
+ public:
+  UnixTimeNs now() override { return 0; }
+  std::chrono::nanoseconds monotonic() override { return std::chrono::hours(hours_.fetch_add(1)); }
+  void sleep_for(std::chrono::nanoseconds) override {}
+
+ private:
+  std::atomic<int64_t> hours_ = 0;
+};
+
+TEST_F(HttpClientTest, a_machine_that_slept_does_not_blame_the_server) {
+  const ScriptedServer server([](const SeenRequest&, const ServerEnd& end) {
+    for (const char* part : {"HTTP/1.1 200 OK\r\n", "Content-Length: 2\r\n", "\r\n", "o", "k"}) end.send(part);
+    return true;
+  });
+  SleepyClock clock;
+  HttpClient client(options(), clock);
+  const auto response = client.send({.url = server.url("/")});
+  ASSERT_TRUE(response.has_value()) << response.error().message();
+  EXPECT_EQ(as_text(response->body), "ok");
+}
+
 TEST_F(HttpClientTest, a_slow_drip_is_ended_by_the_total_limit) {
   const ScriptedServer server([](const SeenRequest&, const ServerEnd& end) {
     end.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
