@@ -74,7 +74,7 @@ Result<net::HttpRequest> Client::sign(const Call& call, const Credentials& crede
     signable.headers.push_back({"X-Amz-Content-Sha256", signable.payload_hash});
   }
   if (credentials.access_key_id.empty()) return Error(ErrorCode::denied, "no access key");
-  sign_headers(signable, options_.scope, credentials, clock_.now() + skew_ns_.load());
+  sign_headers(signable, options_.scope, credentials, server_time());
   net::HttpRequest request;
   request.method = call.method;
   const std::string query = canonical_query(call.query);

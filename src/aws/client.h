@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "aws/credentials.h"
+#include "aws/object_checksums.h"
 #include "aws/pace.h"
 #include "aws/service_error.h"
 #include "aws/sigv4.h"
@@ -23,6 +24,8 @@ struct ClientOptions {
   SigningScope scope;
   RetryPolicy retry;
   double in_flight_max = 64;
+  Checksums request_checksums = Checksums::when_required;
+  Checksums response_checksums = Checksums::when_required;
 };
 
 // One call of a service. The client adds the endpoint, the date, the signature, and sends it again where that helps.
@@ -61,6 +64,11 @@ class Client {
 
   const ClientOptions& options() const { return options_; }
   const Pace& pace() const { return pace_; }
+  // Our clock, corrected by what the server said of the time.
+  UnixTimeNs server_time() { return clock_.now() + skew_ns_.load(); }
+  // Whether bodies go with a checksum: as the options say, or since the server insisted once.
+  bool sends_checksums() const { return options_.request_checksums == Checksums::when_supported || insists_.load(); }
+  void server_insists_on_checksums() { insists_ = true; }
 
  private:
   struct Failure {
@@ -84,6 +92,7 @@ class Client {
   Pace pace_;
   RetryQuota quota_;
   std::atomic<int64_t> skew_ns_ = 0;  // The server's clock less ours.
+  std::atomic<bool> insists_ = false;  // On checksums.
 };
 
 }  // namespace holdfast::aws

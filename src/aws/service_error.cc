@@ -136,6 +136,7 @@ bool is_expired_credential(const ServiceError& error) {
 }
 
 bool is_transient(const ServiceError& error) {
+  if (error.code == "RestoreAlreadyInProgress") return false;  // For hours.
   constexpr std::array<std::string_view, 6> names{"RequestTimeout", "InternalError",    "BadDigest",
                                                   "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"};
   return any_of(names, error.code) || is_throttling(error) || to_error(error).retryable();

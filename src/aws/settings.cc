@@ -44,6 +44,13 @@ std::optional<std::string> endpoint_url(const SettingsRequest& request, const Lo
   return lookup.shared.value(lookup.profile, "endpoint_url");
 }
 
+Result<Checksums> checksums(const Lookup& lookup, const std::string& variable, const std::string& name) {
+  const auto text = lookup.first({}, {variable}, name);
+  if (!text || upper(*text) == "WHEN_REQUIRED") return Checksums::when_required;
+  if (upper(*text) == "WHEN_SUPPORTED") return Checksums::when_supported;
+  return Error(ErrorCode::invalid, variable + " '" + *text + "' is neither when_required nor when_supported");
+}
+
 }  // namespace
 
 Result<Settings> resolve_settings(const SettingsRequest& request, const Environment& environment,
@@ -71,6 +78,10 @@ Result<Settings> resolve_settings(const SettingsRequest& request, const Environm
     }
     settings.attempt_count_max = value;
   }
+  settings.request_checksums =
+      TRY(checksums(lookup, "AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation"));
+  settings.response_checksums =
+      TRY(checksums(lookup, "AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation"));
   return settings;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "aws/object_checksums.h"
 #include "aws/shared_config.h"
 
 namespace holdfast::aws {
@@ -12,6 +13,8 @@ struct Settings {
   std::optional<std::string> endpoint_url;  // Of the one service; else AWS's own is meant.
   std::string ca_file;                      // Empty: the system's.
   uint32_t attempt_count_max = 8;
+  Checksums request_checksums = Checksums::when_required;   // AWS_REQUEST_CHECKSUM_CALCULATION
+  Checksums response_checksums = Checksums::when_required;  // AWS_RESPONSE_CHECKSUM_VALIDATION
 };
 
 struct SettingsRequest {

@@ -9,6 +9,7 @@ namespace holdfast::aws::s3 {
 
 namespace {
 
+constexpr int checksum_attempt_count_max = 3;
 constexpr uint64_t error_size_bytes_max = 256 * 1024;  // Of an answer that is not the range asked for.
 
 Error wrong_range(const Bucket& bucket, std::string_view key, std::string_view what) {
@@ -21,9 +22,17 @@ Result<GetObjectAnswer> get_object(const Bucket& bucket, std::string_view key, u
                                    std::stop_token stop) {
   Call call = object_call(bucket, "GET", key);
   call.answer_size_bytes_max = size_bytes_max;
-  Client::Answer answer = TRY(bucket.client.call(call, std::move(stop)).during("get " + naming(bucket, key)));
-  if (answer.response.status != 200) return wrong_range(bucket, key, "the server sent a part of the object");
-  return GetObjectAnswer{.body = std::move(answer.response.body), .headers = std::move(answer.response.headers)};
+  if (bucket.client.options().response_checksums == Checksums::when_supported) {
+    call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
+  }
+  for (int attempt = 1;; ++attempt) {
+    Client::Answer answer = TRY(bucket.client.call(call, stop).during("get " + naming(bucket, key)));
+    net::HttpResponse& response = answer.response;
+    if (response.status != 200) return wrong_range(bucket, key, "the server sent a part of the object");
+    Status verified = verify_checksums(response.headers, response.body);
+    if (verified) return GetObjectAnswer{.body = std::move(response.body), .headers = std::move(response.headers)};
+    if (attempt == checksum_attempt_count_max) return wrong_range(bucket, key, verified.error().message());
+  }
 }
 
 Status get_object_range(const Bucket& bucket, std::string_view key, uint64_t offset_bytes, MutableByteView out,

@@ -10,7 +10,8 @@ struct GetObjectAnswer {
   net::HttpHeaders headers;
 };
 
-// The whole object; `corrupt` if it is longer than `size_bytes_max`.
+// The whole object; `corrupt` if it is longer than `size_bytes_max`, or differs time and again from a checksum that
+// came with it.
 Result<GetObjectAnswer> get_object(const Bucket& bucket, std::string_view key, uint64_t size_bytes_max,
                                    std::stop_token stop = {});
 

@@ -37,7 +37,14 @@ class OperationsTest : public ::testing::Test {
   FakeClock clock_;
   LargestRng rng_;
   FixedCredentials credentials_;
-  FakeTransport transport_{[this](const net::HttpRequest&) { return answer_; }};
+  bool insists_ = false;
+  FakeTransport transport_{[this](const net::HttpRequest& request) -> Result<net::HttpResponse> {
+    if (insists_ && !net::find_header(request.headers, "x-amz-checksum-crc64nvme")) {
+      return http_answer(400, "<Error><Code>InvalidRequest</Code><Message>Content-MD5 HTTP header is required for Put "
+                              "Object requests with Object Lock parameters</Message></Error>");
+    }
+    return answer_;
+  }};
   Client client_{options(), transport_, credentials_, clock_, rng_};
   Bucket bucket_{.client = client_, .name = "bucket", .style = AddressStyle::path};
 };
@@ -63,6 +70,30 @@ TEST_F(OperationsTest, a_put_that_must_not_replace_says_so) {
   answer_ = error_answer(412, "PreconditionFailed");
   EXPECT_CODE(put_object(bucket_, {.key = "k", .body = std::span(&body, 1)}), ErrorCode::conflict);
   EXPECT_EQ(last_header("if-none-match"), "(none)");
+}
+
+TEST_F(OperationsTest, a_server_that_insists_on_checksums_gets_them_from_then_on) {
+  const ByteView body = as_bytes("123456789");
+  const PutObject request{.key = "k", .body = std::span(&body, 1)};
+  ASSERT_TRUE(put_object(bucket_, request).has_value());
+  EXPECT_EQ(last_header("x-amz-checksum-crc64nvme"), "(none)");
+  insists_ = true;
+  ASSERT_TRUE(put_object(bucket_, request).has_value());
+  const size_t sent = transport_.seen().size();
+  EXPECT_EQ(sent, 3u);
+  ASSERT_TRUE(put_object(bucket_, request).has_value());
+  EXPECT_EQ(transport_.seen().size(), sent + 1);
+  EXPECT_EQ(last_header("x-amz-checksum-crc64nvme"), "rosUhgp5mIg=");
+}
+
+TEST_F(OperationsTest, a_body_that_differs_from_its_checksum_is_asked_for_again_and_never_taken) {
+  answer_ = http_answer(200, "123456789", {{"x-amz-checksum-crc32c", "4waSgw=="}});
+  EXPECT_TRUE(get_object(bucket_, "k", 100).has_value());
+  EXPECT_EQ(last_header("x-amz-checksum-mode"), "(none)");
+  answer_ = http_answer(200, "123456780", {{"x-amz-checksum-crc32c", "4waSgw=="}});
+  const size_t before = transport_.seen().size();
+  EXPECT_CODE(get_object(bucket_, "k", 100), ErrorCode::corrupt);
+  EXPECT_EQ(transport_.seen().size(), before + 3);
 }
 
 TEST_F(OperationsTest, ranges_are_taken_only_as_they_were_asked_for) {

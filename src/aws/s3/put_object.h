@@ -12,6 +12,8 @@ struct PutObject {
   std::span<const ByteView> body = {};
   std::string payload_hash = {};           // Of the body (sigv4.h), where it is known already.
   IfExists if_exists = IfExists::replace;  // fail: If-None-Match: *
+  // Sent along whatever the client's options say. Else the cheapest one, where the client sends any.
+  std::optional<ChecksumKind> checksum = {};
   net::HttpHeaders headers = {};           // Content-Type, x-amz-meta-..., x-amz-storage-class and so on.
 };
 
