@@ -200,13 +200,13 @@ class Rustic(Tool):
 TOOLS = [Holdfast, HoldfastParity, Restic, Borg, Kopia, Rustic]
 
 
-def find_tools(paths, wanted, default_holdfast):
+def find_tools(paths, wanted, default_holdfast, kinds=None):
     """Returns the tools that can be run and a note for each one that cannot.
 
     `paths` maps a tool's name to a given path or None; then PATH is searched, and for Holdfast the
     release build of this tree before it."""
     found, missing = [], {}
-    for kind in TOOLS:
+    for kind in kinds or TOOLS:
         if kind.name not in wanted:
             continue
         program = kind.program or kind.name
