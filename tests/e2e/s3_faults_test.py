@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of fault between the program and an S3 server, at every request of a backup, a restore and a collection:
-what was acknowledged is there and whole afterwards, and nothing is acknowledged that is not. The short run tries each
-kind at a few requests chosen by the seed; --long tries all."""
+"""Every kind of fault between the program and an S3 server, and its sudden death, at every request of a backup, a restore,
+a forgetting and a collection: what was acknowledged is there and whole afterwards, and nothing is acknowledged that is
+not. The short run tries each kind at a few requests chosen by the seed; --long tries all."""
 
+import json
 import os
 import random
 import shutil
@@ -69,16 +70,35 @@ class Workload:
         shutil.rmtree(to, ignore_errors=True)
         return outcome.code == DONE
 
+    def forget(self):
+        """True if the program says that the oldest point is forgotten; then it must not be listed any more."""
+        if len(self.acknowledged) < 2:
+            self.proxy_aside(self.backup)
+        oldest = next(iter(self.acknowledged))
+        done = self.attempt("forget", oldest).code == DONE
+        if oldest not in self.proxy_aside(self.listed_now):
+            del self.acknowledged[oldest]
+        else:
+            assert not done, "said to be forgotten, and it is there"
+        return done
+
+    def proxy_aside(self, action):
+        """The action without the fault that is set, and not counted."""
+        before = self.proxy.pause()
+        try:
+            return action()
+        finally:
+            self.proxy.go_on(before)
+
     def collect(self):
-        if len(self.acknowledged) > 3:
-            oldest = next(iter(self.acknowledged))
-            if self.attempt("forget", oldest).code == DONE or oldest not in self.listed():
-                del self.acknowledged[oldest]
-        return self.attempt("collect").code == DONE
+        return self.attempt("collect", "--keep-deleted", "0").code == DONE
+
+    def listed_now(self):
+        return {point["id"] for point in self.user.points()}
 
     def listed(self):
         self.proxy.reset()
-        return {point["id"] for point in self.user.points()}
+        return self.listed_now()
 
     def check(self, told):
         """With a good connection again: nothing acknowledged is gone, and all of it comes back."""
@@ -111,7 +131,8 @@ def requests_of(work, action):
 
 
 def sweep(work, fault, name, action, is_long):
-    """The action with the fault at each of its requests, or at some."""
+    """The action with the fault at each of its requests, or at some. How many requests were spoiled."""
+    struck = 0
     count = requests_of(work, action)
     assert count > 0
     indexes = range(1, count + 2) if is_long else sorted(work.rng.sample(range(1, count + 1), min(SHORT_INDEXES, count)))
@@ -119,7 +140,9 @@ def sweep(work, fault, name, action, is_long):
         told = f"{fault} at request {index} of {name}"
         work.proxy.reset(fault, index)
         action()
+        struck += work.proxy.struck
         work.check(told)
+    return struck
 
 
 @pytest.mark.parametrize("fault", s3_proxy.FAULTS)
@@ -135,10 +158,57 @@ def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, proxy, see
         work.without_cache()
         return work.restore(next(reversed(work.acknowledged)))
 
-    sweep(work, fault, "backup", backup, is_long)
-    sweep(work, fault, "restore", restore, is_long)
-    sweep(work, fault, "collect", work.collect, is_long)
+    struck = {name: sweep(work, fault, name, action, is_long) for name, action in
+              (("backup", backup), ("restore", restore), ("forget", work.forget), ("collect", work.collect))}
+    print("counts:", ", ".join(f"{count} requests of {name}" for name, count in struck.items()), "spoiled by", fault)
+    assert all(struck.values())
     work.check_all(fault)
+
+
+class Killer:
+    """A fault: the program dies just before the request is carried out, or just after."""
+
+    def __init__(self, when):
+        self.when, self.process = when, None
+
+    def __call__(self, request, forward):
+        if self.when == "after":
+            forward()
+        self.process.kill()
+        raise s3_proxy.Hangup()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_sudden_death_at_a_request_loses_nothing(when, binary, place, proxy, seed, request):
+    is_long = request.config.getoption("--long")
+    work = Workload(binary, place, proxy, seed)
+    killer = Killer(when)
+    kills = 0
+    for name, arguments in (("backup", ["backup", "--json", work.tree]), ("forget", ["forget"]),
+                            ("collect", ["collect", "--keep-deleted", "0"])):
+        # One more at a time until the program gets through.
+        for index in range(1, 200) if is_long else sorted(work.rng.sample(range(1, 8), 3)):
+            work.proxy.reset()
+            work.change()
+            doomed = None
+            if name == "forget":
+                work.backup()
+                doomed = next(iter(work.acknowledged))
+            work.proxy.reset(killer, index)
+            killer.process = work.user.start(*arguments, *([doomed] if doomed else []))
+            out, _ = killer.process.communicate(timeout=120)
+            kills += killer.process.returncode < 0
+            if name == "backup" and killer.process.returncode == DONE:
+                point = json.loads(out.splitlines()[-1])["recovery_point_id"]
+                work.acknowledged[point] = work.contents(work.tree)
+            if doomed and doomed not in work.listed():
+                del work.acknowledged[doomed]
+            work.check(f"killed {when} request {index} of {name}")
+            if killer.process.returncode >= 0:
+                break
+    print(f"counts: killed {when} {kills} requests")
+    assert kills > 0
+    work.check_all(f"killed {when} requests")
 
 
 @pytest.mark.parametrize("fault", ["500", "503-slow-down", "lost-after", "lost-before", "403-denied", "507-full"])

@@ -53,6 +53,14 @@ class Hangup(Exception):
         self.parting = parting
 
 
+class Endless(Exception):
+    """Sends `parting`, then `block` over and over until the client has had enough."""
+
+    def __init__(self, parting, block):
+        super().__init__()
+        self.parting, self.block = parting, block
+
+
 def error(status, code, **headers):
     body = ERROR_XML.format(code=code).encode()
     return Answer(status, [("Content-Type", "application/xml"), *headers.items()], body)
@@ -229,6 +237,7 @@ class Proxy:
         self.fault = None
         self.at = None
         self.struck = 0
+        self.sent_bytes = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.threads = [threading.Thread(target=self.accept, daemon=True)]
@@ -239,10 +248,22 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def reset(self, fault=None, at=None):
-        """Counts anew; the request numbered `at` (from 1; None: every one) suffers the fault of that name."""
+        """Counts anew; the request numbered `at` (from 1; None: every one) suffers the fault: one of FAULTS by its
+        name, or a function like theirs."""
         with self.lock:
-            self.log, self.struck = [], 0
-            self.fault, self.at = fault, at
+            self.log, self.struck, self.sent_bytes = [], 0, 0
+            self.fault, self.at = FAULTS.get(fault, fault), at
+
+    def pause(self):
+        """No fault strikes, and nothing counts, until go_on() with what this returns."""
+        with self.lock:
+            before = self.log, self.struck, self.fault, self.at
+            self.log, self.fault = [], None
+            return before
+
+    def go_on(self, before):
+        with self.lock:
+            self.log, self.struck, self.fault, self.at = before
 
     def count(self):
         with self.lock:
@@ -271,7 +292,11 @@ class Proxy:
             while (request := read_request(reader)) is not None:
                 connection.sendall(self.answer(request, upstream))
         except Hangup as hangup:
-            connection.sendall(hangup.parting)
+            send_quietly(connection, hangup.parting)
+        except Endless as endless:
+            send_quietly(connection, endless.parting)
+            while send_quietly(connection, endless.block):
+                pass
         except OSError:
             pass
         finally:
@@ -286,8 +311,19 @@ class Proxy:
             self.struck += strikes
         def forward():
             return carry_out(request, upstream)
-        answer = FAULTS[self.fault](request, forward) if strikes else forward()
-        return answer.encode()
+        answer = self.fault(request, forward) if strikes else forward()
+        answer = answer if isinstance(answer, bytes) else answer.encode()
+        with self.lock:
+            self.sent_bytes += len(answer)
+        return answer
+
+
+def send_quietly(connection, data):
+    try:
+        connection.sendall(data)
+        return True
+    except OSError:
+        return False
 
 
 def read_request(reader):
