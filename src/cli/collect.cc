@@ -89,6 +89,11 @@ void tell_summary(Output& output, const job::CollectReport& report, bool dry_run
                                 ? std::string()
                                 : fmt::format(" and {} older sessions have ended", report.awaited_sessions)));
   }
+  if (report.locked_packs > 0) {
+    output.text(fmt::format("{} in {} packs are locked in the store and go when their locks have ended",
+                            human_bytes(report.locked_bytes), report.locked_packs));
+  }
+  if (report.renewed_locks > 0) output.text(fmt::format("{} locks renewed", report.renewed_locks));
   if (report.no_space) output.text("the store is full: nothing was moved");
   output.object({{"type", "summary"},
                  {"dry_run", dry_run},
@@ -99,6 +104,9 @@ void tell_summary(Output& output, const job::CollectReport& report, bool dry_run
                  {"bytes_purged", report.purged_bytes},
                  {"packs_condemned", report.condemned_packs},
                  {"bytes_condemned", report.condemned_bytes},
+                 {"packs_locked", report.locked_packs},
+                 {"bytes_locked", report.locked_bytes},
+                 {"locks_renewed", report.renewed_locks},
                  {"packs_spared", report.spared_packs},
                  {"sessions_awaited", report.awaited_sessions},
                  {"packs_removed", report.removed_packs},

@@ -42,6 +42,7 @@ std::span<const Command> command_table() {
       points_command(),
       show_command(),
       tag_command(),
+      thaw_command(),
       ls_command(),
       find_command(),
       cat_command(),

@@ -25,6 +25,7 @@ Command restore_command();
 Command points_command();
 Command show_command();
 Command tag_command();
+Command thaw_command();
 Command ls_command();
 Command find_command();
 Command cat_command();

@@ -166,6 +166,8 @@ Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::strin
       return Error(ErrorCode::invalid, "--parity: at most " + std::to_string(parity_percent_max) + " percent");
     }
     limits.parity_percent = static_cast<unsigned>(percent);
+    limits.object_lock = arguments_.get("object-lock").value_or("");
+    limits.storage_class = arguments_.get("storage-class").value_or("");
   }
   const auto rate = [&](std::string_view option) -> Result<uint64_t> {
     return TRY(arguments_.number(option)).value_or(0) * 1024;
@@ -187,15 +189,16 @@ Result<vault::LocalState> load_state(const std::optional<std::string>& path) {
 
 // What is remembered of a vault at its URL, and of the same vault wherever else it was met. A vault met for the first
 // time at this URL may be well known, and then may be neither older nor another than it was.
-Result<vault::Keyring> open_keyring(store::ObjectStore& store, const vault::Credential& key, vault::LocalState& state) {
+Result<vault::Keyring> open_keyring(store::ObjectStore& store, const store::Overview& seen,
+                                    const vault::Credential& key, vault::LocalState& state) {
   const uint64_t known_number = state.pins.key_list_number;
-  auto keyring = TRY(vault::Keyring::open(store, key, state.pins));
+  auto keyring = TRY(vault::Keyring::open(store, seen, key, state.pins));
   vault::LocalState elsewhere = TRY(load_state(local_state_path(keyring.vault_id())));
   for (const auto& [domain, head] : elsewhere.heads) {
     if (head.number > state.heads[domain].number) state.heads[domain] = head;
   }
   if (!elsewhere.pins.vault || elsewhere.pins.key_list_number <= known_number) return keyring;
-  auto again = vault::Keyring::open(store, key, elsewhere.pins);
+  auto again = vault::Keyring::open(store, seen, key, elsewhere.pins);
   if (!again) {
     return Error(again.error()).with_hint("This vault was met before, perhaps under another name: what is here is an "
                                           "older state of it, or a changed one.");
@@ -241,12 +244,15 @@ Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::stri
   vault::LocalState state = TRY(load_local_state(url));
   if (prefix.empty()) TRY_DO(expect_heads(arguments_, state));
   const vault::Credential key = TRY(credential(prefix));
-  auto keyring = open_keyring(*store, key, state);
+  auto seen = TRY(store::Overview::take(*store));
+  auto keyring = open_keyring(*store, seen, key, state);
   if (!keyring && keyring.error().code() == ErrorCode::not_found) {
     return no_vault_error(url);
   }
   TRY_DO(keyring);
-  return attach(url, std::move(store), std::move(*keyring), std::move(state));
+  OpenedVault* const opened = TRY(attach(url, std::move(store), std::move(*keyring), std::move(state)));
+  if (seen.is_one_look()) opened->vault->begin_with(std::make_shared<const store::Overview>(std::move(seen)));
+  return opened;
 }
 
 Result<vault::Vault*> Context::open_vault() {

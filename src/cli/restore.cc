@@ -10,6 +10,7 @@
 #include "cli/point_text.h"
 #include "cli/restore_bucket.h"
 #include "job/bucket_choice.h"
+#include "cli/thaw_run.h"
 
 namespace holdfast::cli {
 
@@ -91,13 +92,14 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
         .with_hint("Use the owner's passphrase or key.");
   }
   job::RestoreRequest request;
-  request.beneath = wanted.key;
-  request.wanted = TRY(make_filter(context, arguments));
+  request.range.beneath = wanted.key;
+  request.range.wanted = TRY(make_filter(context, arguments));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
   request.goes_past_lost_nodes = !arguments.has("delete");
   request.stop = context.stop();
-  const TargetRequest place = TRY(target_request(arguments, wanted.key, request.wanted));
+  TRY_DO(check_thawed(context, vault, wanted.point, request.range, request.dry_run));
+  const TargetRequest place = TRY(target_request(arguments, wanted.key, request.range.wanted));
   auto target = TRY(context.services().open_target(place));
   ProgressDisplay display(context.output(), clock, "restoring");
   auto report = job::run_restore(vault, wanted.point, *target, request, display);

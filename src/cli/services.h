@@ -124,6 +124,8 @@ struct ArchiveFile {
 
 // How a store is opened. Rates in bytes a second; 0: no limit.
 struct StoreLimits {
+  std::string object_lock;      // "compliance:30": of a store that is made in a bucket. Empty: none.
+  std::string storage_class;    // "data=GLACIER_IR"; likewise.
   unsigned parity_percent = 0;  // Where a folder or bucket is made a store: so much parity with each object; 0: none.
   uint64_t upload_bytes_per_second = 0;
   uint64_t download_bytes_per_second = 0;

@@ -58,11 +58,18 @@ boost::json::object s3_policy(const StorePolicy& policy, std::string_view bucket
   // A write without If-None-Match could replace what stands there.
   boost::json::object replace = statement("Deny", {"s3:PutObject"}, resources(policy.creates, bucket));
   replace["Condition"] = {{"Null", {{"s3:if-none-match", "true"}}}, {"Bool", {{"s3:ObjectCreationOperation", "true"}}}};
-  boost::json::array statements{std::move(list), statement("Allow", {"s3:GetObject"}, resources(policy.reads, bucket)),
-                                statement("Allow", {"s3:PutObject"}, resources(policy.creates, bucket)),
+  std::vector<std::string> reads = policy.reads;
+  reads.emplace_back("HOLDFAST-STORE");  // What was decided when the store was made.
+  // A vault with object lock has every writer lock what it writes.
+  boost::json::array statements{std::move(list), statement("Allow", {"s3:GetObject"}, resources(reads, bucket)),
+                                statement("Allow", {"s3:PutObject", "s3:PutObjectRetention"},
+                                          resources(policy.creates, bucket)),
                                 std::move(replace)};
   if (!policy.removes.empty()) {
-    statements.push_back(statement("Allow", {"s3:DeleteObject"}, resources(policy.removes, bucket)));
+    statements.push_back(statement("Allow", {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+                                   resources(policy.removes, bucket)));
+    statements.push_back(statement("Allow", {"s3:GetObjectRetention", "s3:PutObjectRetention"},
+                                   resources({"data/", "keys/", "log/", "meta/"}, bucket)));
   }
   return {{"Version", "2012-10-17"}, {"Statement", std::move(statements)}};
 }

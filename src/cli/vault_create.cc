@@ -17,6 +17,8 @@ constexpr Option options[] = {
     {"recovery-key", 0, "", "Also make a recovery key and print it"},
     {"recipient", 0, "HEX", "Let the holder of this X25519 public key open the vault"},
     {"parity", 0, "PERCENT", "In a folder or bucket: so much parity with each object, to mend decay; 0: none (3)"},
+    {"object-lock", 0, "MODE:DAYS", "In a bucket made for it: lock what is stored, by 'governance' or 'compliance'"},
+    {"storage-class", 0, "data=CLASS", "In a bucket: the class of contents, such as GLACIER_IR"},
     {"kdf-memory", 0, "MIB", "Memory that one guess at the passphrase costs (64)"},
     {"kdf-iterations", 0, "N", "Passes over that memory (3)"},
 };
@@ -72,7 +74,9 @@ Command vault_create_command() {
           .positionals = "[URL]",
           .summary = "Make a vault",
           .description =
-              "Makes an encrypted vault in an empty or new folder. Opened by a passphrase unless told otherwise.",
+              "Makes an encrypted vault in an empty or new folder, on several devices, or in a bucket. Opened by a "
+              "passphrase unless told otherwise. With --object-lock nobody can remove what a point needs before DAYS "
+              "have passed since it was written or 'collect' last renewed it.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 1,

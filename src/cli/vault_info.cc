@@ -6,10 +6,22 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/key_options.h"
+#include "store/decorator.h"
+#include "store/retention.h"
 
 namespace holdfast::cli {
 
 namespace {
+
+// "compliance, 30 days"; empty where the store locks nothing.
+Result<std::string> lock_text(store::ObjectStore& store) {
+  auto* const retaining = store::find_interface<store::Retaining>(store);
+  if (retaining == nullptr) return std::string();
+  const auto terms = TRY(retaining->retention_terms());
+  if (!terms) return std::string();
+  const bool is_strict = terms->mode == store::RetentionMode::compliance;
+  return fmt::format("{}, {} days", is_strict ? "compliance" : "governance", terms->span.count());
+}
 
 Result<Exit> run(Context& context, const Arguments&) {
   vault::Vault& vault = *TRY(context.open_vault());
@@ -26,6 +38,8 @@ Result<Exit> run(Context& context, const Arguments&) {
   output.text(fmt::format("points       {}", points.size()));
   output.text(fmt::format("chunk size   {} on average", human_bytes(parameters.chunk_size_bytes_mean)));
   output.text(fmt::format("pack size    {}", human_bytes(parameters.pack_size_bytes)));
+  const std::string object_lock = TRY(lock_text(vault.store()));
+  if (!object_lock.empty()) output.text(fmt::format("object lock  {}", object_lock));
   boost::json::array domains;
   for (const vault::DomainId id : keyring.domains()) {
     const vault::LogHead& head = TRY(vault.domain(id))->log().head();
@@ -44,6 +58,7 @@ Result<Exit> run(Context& context, const Arguments&) {
                  {"role", role_name(keyring.role())},
                  {"key_list", keyring.key_list_number()},
                  {"points", points.size()},
+                 {"object_lock", object_lock},
                  {"domains", std::move(domains)}});
   return Exit::done;
 }

@@ -11,6 +11,7 @@
 #include "job/collect_plan.h"
 #include "job/index_merger.h"
 #include "job/mark.h"
+#include "job/renew_locks.h"
 #include "vault/index_homes.h"
 #include "vault/repacker.h"
 
@@ -93,6 +94,7 @@ class DomainCollector {
   Mark mark_;
   format::SessionId session_{};
   std::set<ObjectId> repacked_;       // By this run.
+  std::set<ObjectId> locked_;         // Met by this run.
   format::SegmentContents moved_;     // What repacking wrote.
 };
 
@@ -225,6 +227,13 @@ Status DomainCollector::remove_purged() {
     if (stored == mark_.stored().end()) continue;
     TRY_DO(check_stop(request_.stop));
     const Status removed = vault_.store().remove(key_of(pack.name));
+    if (!removed && removed.error().code() == ErrorCode::refused) {
+      // A lock of the store's own: a later run finds it again when that has ended.
+      if (!locked_.insert(id).second) continue;
+      ++report_.locked_packs;
+      report_.locked_bytes += stored->second;
+      continue;
+    }
     if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
     if (!removed) continue;
     ++report_.purged_packs;
@@ -425,6 +434,7 @@ Status DomainCollector::run() {
   report_.packs_before += mark_.stored().size();
   report_.segments_before += mark_.live().table_count();
   if (request_.dry_run) return plan_only();
+  report_.renewed_locks += TRY(renew_locks(vault_, domain_, mark_)).renewed_count;
   // What was condemned by earlier runs goes first: on a full disk the rest needs the room.
   TRY_DO(purge());
   TRY_DO(condemn());

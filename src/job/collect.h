@@ -49,6 +49,8 @@ struct CollectReport {
   uint64_t moved_bytes = 0;                         // Of these: in use, and written again.
   uint64_t written_packs = 0, written_bytes = 0;
   uint64_t condemned_packs = 0, condemned_bytes = 0;  // Condemned now or earlier, and still there.
+  uint64_t locked_packs = 0, locked_bytes = 0;      // Purged, but kept by the store until their locks end.
+  uint64_t renewed_locks = 0;                       // Of what is in use.
   uint64_t spared_packs = 0;                        // Condemned earlier, and in use after all.
   uint64_t unused_bytes_left = 0;                   // In packs that stayed.
   uint64_t segments_before = 0, segments_after = 0;

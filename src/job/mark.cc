@@ -108,24 +108,38 @@ Result<std::optional<Mark::Refusal>> Mark::walk_points() {
   return std::optional<Refusal>();
 }
 
-std::set<ObjectId> Mark::needed_of(const std::map<ObjectId, vault::CondemnedPack>& condemned) const {
-  std::set<ObjectId> needed;
+// Calls `found` once a pack and table.
+void Mark::find_in_use(const std::function<bool(const format::PackInfo&)>& is_asked,
+                       const std::function<void(const format::PackInfo&)>& found) const {
   for (size_t table = 0; table < live_->table_count(); ++table) {
     const format::SegmentView& view = live_->table(table).view();
     std::vector<bool> asked(view.packs().size());
     bool any = false;
     for (size_t place = 0; place < asked.size(); ++place) {
-      asked[place] = condemned.contains(view.packs()[place].id);
+      asked[place] = is_asked(view.packs()[place]);
       any = any || asked[place];
     }
     for (uint32_t entry = 0; any && entry < view.chunk_count(); ++entry) {
       const uint32_t pack = view.chunk(entry).pack;
       if (!asked[pack] || !live_->is_chunk_marked({static_cast<uint32_t>(table), entry})) continue;
-      needed.insert(view.packs()[pack].id);
+      found(view.packs()[pack]);
       asked[pack] = false;
     }
   }
+}
+
+std::set<ObjectId> Mark::needed_of(const std::map<ObjectId, vault::CondemnedPack>& condemned) const {
+  std::set<ObjectId> needed;
+  find_in_use([&](const format::PackInfo& pack) { return condemned.contains(pack.id); },
+              [&](const format::PackInfo& pack) { needed.insert(pack.id); });
   return needed;
+}
+
+std::set<format::PackName> Mark::packs_in_use() const {
+  std::set<format::PackName> used;
+  find_in_use([](const format::PackInfo&) { return true; },
+              [&](const format::PackInfo& pack) { used.insert({pack.kind, pack.author, pack.id}); });
+  return used;
 }
 
 }  // namespace holdfast::job

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,10 +38,13 @@ class Mark {
   uint64_t last_purge() const { return last_purge_; }
   // Named by the index, not in the store, not purged.
   const std::set<ObjectId>& missing() const { return missing_; }
-  // Packs with a marked record.
+  // Packs with a marked record: all of them, and those among the condemned.
+  std::set<format::PackName> packs_in_use() const;
   std::set<ObjectId> needed_of(const std::map<ObjectId, vault::CondemnedPack>& condemned) const;
 
  private:
+  void find_in_use(const std::function<bool(const format::PackInfo&)>& is_asked,
+                   const std::function<void(const format::PackInfo&)>& found) const;
   Result<std::optional<Refusal>> run_once(bool accept_alarms);
   Status list_packs();
   Result<std::optional<Refusal>> walk_points();

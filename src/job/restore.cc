@@ -8,31 +8,20 @@
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
 #include "job/whole_attributes.h"
-#include "tree/damaged.h"
+#include "store/decorator.h"
 
 namespace holdfast::job {
-
-namespace {
-
-// Keys at or beneath `key`: the key itself and all that go on with a zero byte. "" is everything.
-struct KeyRange {
-  Bytes from, to;
-};
-KeyRange range_beneath(ByteView key) {
-  KeyRange range{to_bytes(key), {}};
-  if (!key.empty()) {
-    range.to = to_bytes(key);
-    range.to.push_back(std::byte{1});
-  }
-  return range;
-}
-
-}  // namespace
 
 Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& point, target::Target& target,
                                   const RestoreRequest& request, Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
   TRY_DO(domain.load_index_once());
+  auto* const plans_reads = store::find_interface<store::PlansReads>(vault.store());
+  if (plans_reads != nullptr && !request.dry_run) {
+    // What cannot be read of the tree is told below.
+    const auto demand = measure_demand(domain, point, request.range, request.stop);
+    if (demand) plans_reads->plan_reads(*demand);
+  }
   TRY_DO(target.begin());
   const unsigned worker_count =
       request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());
@@ -42,17 +31,8 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
 
   observer.progress.entries_expected = point.point.entry_count;
   observer.progress.bytes_expected = point.point.size_bytes;
-  const KeyRange range = range_beneath(request.beneath);
-  bool found = request.beneath.empty();
   const auto place = [&](const tree::EntryView& view) -> Status {
     if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "the restore was stopped");
-    // A key that merely sorts between "a" and "a\1" without continuing at a component is none of ours.
-    if (!request.beneath.empty() && view.key.size() > request.beneath.size() &&
-        view.key[request.beneath.size()] != std::byte{0}) {
-      return {};
-    }
-    found = true;
-    if (request.wanted && !request.wanted(view.key)) return {};
     auto entry = format::decode_entry(view.value);
     if (!entry) {
       pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
@@ -72,18 +52,12 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
                                             : format::key_to_path(node.last_key);
     pipeline.problem(std::to_string(node.entry_count) + " entries" + (last ? " up to " + *last : ""),
                      Error(node.error));
-    found = true;
     return {};
   };
-  Status walked =
-      tree::for_range_of_damaged(nodes, to_root(point.point.entries), range.from, range.to, place, lose);
+  Status walked = for_entries(nodes, point, request.range, place, lose);
   Status drained = pipeline.finish();
   TRY_DO(walked);
   TRY_DO(drained);
-  if (!found) {
-    return Error(ErrorCode::not_found,
-                 TRY(format::key_to_path(request.beneath)) + ": no such path in this recovery point");
-  }
   // Beyond this point every content is in place; folders get their metadata, what is not in the point goes.
   RestoreReport report = pipeline.report();
   for (target::Problem& problem : TRY(target.finish())) {

@@ -9,16 +9,14 @@
 
 #include "base/result.h"
 #include "job/observer.h"
+#include "job/pack_demand.h"
 #include "target/target.h"
 #include "vault/vault.h"
 
 namespace holdfast::job {
 
 struct RestoreRequest {
-  // Range of keys to restore: those equal to or beneath it; empty: all.
-  Bytes beneath;
-  // Whether an entry is wanted; none: all.
-  std::function<bool(ByteView key)> wanted;
+  EntryRange range;
   unsigned worker_count = 0;   // 0: one for each processor.
   bool dry_run = false;        // Contents are not fetched.
   // Where a part of the point's tree cannot be read the rest is restored. Not where the target removes what is not in

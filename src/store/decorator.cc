@@ -30,6 +30,7 @@ class Borrowed : public ObjectStore, public Settling, public Mending {
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return store_.try_lock(mode); }
   Status settle(std::span<const std::string> keys) override { return store::settle(store_, keys); }
   MendedList take_mended() override { return store::take_mended(store_); }
+  bool needs_settling() const override { return store::needs_settling(store_); }
 
  private:
   ObjectStore& store_;
@@ -45,6 +46,11 @@ std::string_view to_string(Operation operation) { return operation_names[static_
 Status settle(ObjectStore& store, std::span<const std::string> keys) {
   auto* settling = dynamic_cast<Settling*>(&store);
   return settling == nullptr ? Status() : settling->settle(keys);
+}
+
+bool needs_settling(const ObjectStore& store) {
+  const auto* settling = dynamic_cast<const Settling*>(&store);
+  return settling != nullptr && settling->needs_settling();
 }
 
 std::unique_ptr<ObjectStore> borrow(ObjectStore& store) { return std::make_unique<Borrowed>(store); }

@@ -41,13 +41,25 @@ class Decorator : public ObjectStore, public Settling, public Mending {
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override { return inner_->try_lock(mode); }
   Status settle(std::span<const std::string> keys) override { return store::settle(*inner_, keys); }
   MendedList take_mended() override { return store::take_mended(*inner_); }
+  bool needs_settling() const override { return store::needs_settling(*inner_); }
 
  protected:
   ObjectStore& inner() { return *inner_; }
 
  private:
+  template <class Interface>
+  friend Interface* find_interface(ObjectStore& store);
   std::unique_ptr<ObjectStore> inner_;
 };
+
+// What some stores can do besides, and decorators let through: the first of `store` and what it decorates that offers
+// `Interface`; null if none does.
+template <class Interface>
+Interface* find_interface(ObjectStore& store) {
+  if (auto* found = dynamic_cast<Interface*>(&store)) return found;
+  auto* decorator = dynamic_cast<Decorator*>(&store);
+  return decorator == nullptr ? nullptr : find_interface<Interface>(*decorator->inner_);
+}
 
 // A store that stands for `store`, which must outlive it: for putting a decorator around what another owns.
 std::unique_ptr<ObjectStore> borrow(ObjectStore& store);

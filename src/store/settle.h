@@ -16,10 +16,14 @@ class Settling {
  public:
   virtual ~Settling() = default;
   virtual Status settle(std::span<const std::string> keys) = 0;
+  // False: all that is seen is safe, so that nobody need find out what to settle. For those that pass calls on.
+  virtual bool needs_settling() const { return true; }
 };
 
 // Returns once the objects under `keys`, whoever created them, survive a power cut. Keys without an object are passed
 // over. Changes nothing and needs no permission to write.
 Status settle(ObjectStore& store, std::span<const std::string> keys);
+// Whether settle() may do anything.
+bool needs_settling(const ObjectStore& store);
 
 }  // namespace holdfast::store

@@ -33,16 +33,18 @@ IndexLoader::IndexLoader(store::ObjectStore& store, const Keyring& keyring, cons
 
 Status IndexLoader::load() {
   const MutexLock lock(mutex_);
-  TRY_DO(load_new());
+  TRY_DO(load_new(store::Overview(store_)));
   loaded_once_.store(true, std::memory_order_release);
   return {};
 }
 
-Status IndexLoader::load_once() {
+Status IndexLoader::load_once() { return load_once(store::Overview(store_)); }
+
+Status IndexLoader::load_once(const store::Overview& seen) {
   if (loaded_once_.load(std::memory_order_acquire)) return {};
   const MutexLock lock(mutex_);
   if (loaded_once_.load(std::memory_order_acquire)) return {};
-  TRY_DO(load_new());
+  TRY_DO(load_new(seen));
   loaded_once_.store(true, std::memory_order_release);
   return {};
 }
@@ -57,7 +59,7 @@ Status IndexLoader::reload_apart() {
   file_tables_.clear();
   is_apart_ = true;
   has_opened_cache_ = true;  // Never to be asked.
-  TRY_DO(load_new());
+  TRY_DO(load_new(store::Overview(store_)));
   loaded_once_.store(true, std::memory_order_release);
   return {};
 }
@@ -76,7 +78,7 @@ std::vector<IndexDamage> IndexLoader::damage() {
 }
 
 // A collector may merge segments away between the list and the reading; what they held is in one that is listed next.
-Status IndexLoader::load_new() {
+Status IndexLoader::load_new(const store::Overview& seen) {
   if (!check_tables(index_)) {
     // The disk cannot read a table's file any more: all is read from the store again.
     cache_.drop(file_tables_);
@@ -87,8 +89,9 @@ Status IndexLoader::load_new() {
     damage_.clear();
     index_.clear();
   }
-  bool is_whole = false;
-  for (int attempt = 0; attempt < list_attempts_max && !is_whole; ++attempt) is_whole = TRY(load_listed());
+  bool is_whole = TRY(load_listed(seen));
+  const store::Overview anew(store_);
+  for (int attempt = 1; attempt < list_attempts_max && !is_whole; ++attempt) is_whole = TRY(load_listed(anew));
   file_memory_tables();
   return {};
 }
@@ -103,9 +106,9 @@ void IndexLoader::file_memory_tables() {
 }
 
 // Whether all that was listed was there.
-Result<bool> IndexLoader::load_listed() {
+Result<bool> IndexLoader::load_listed(const store::Overview& seen) {
   std::map<ObjectId, std::string> stored;
-  TRY_DO(store_.list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
+  TRY_DO(seen.list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
     if (const auto name = parse_object_key(object.key)) stored.emplace(name->id, object.key);
     return {};
   }));

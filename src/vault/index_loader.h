@@ -9,7 +9,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "store/object_store.h"
+#include "store/overview.h"
 #include "vault/index.h"
 #include "vault/index_cache.h"
 #include "vault/keyring.h"
@@ -34,8 +34,9 @@ class IndexLoader {
   // Loads all segments; later calls load what was added since. A damaged segment is left out and remembered: it costs
   // what it alone knew.
   Status load() EXCLUDES(mutex_);
-  // The same, but only the first call looks into the store.
+  // The same, but only the first call looks into the store, or into `seen`, which was taken just now.
   Status load_once() EXCLUDES(mutex_);
+  Status load_once(const store::Overview& seen) EXCLUDES(mutex_);
   // Forgets all and loads what is in the store now, from there alone; each segment is a table of its own from now on.
   Status reload_apart() EXCLUDES(mutex_);
   // Takes in a segment that this process wrote itself.
@@ -43,8 +44,8 @@ class IndexLoader {
   std::vector<IndexDamage> damage() EXCLUDES(mutex_);
 
  private:
-  Status load_new() REQUIRES_LOCK(mutex_);
-  Result<bool> load_listed() REQUIRES_LOCK(mutex_);
+  Status load_new(const store::Overview& seen) REQUIRES_LOCK(mutex_);
+  Result<bool> load_listed(const store::Overview& seen) REQUIRES_LOCK(mutex_);
   // False: it is not there any more.
   Result<bool> load_segment(const std::string& key) REQUIRES_LOCK(mutex_);
   void open_cache(const std::map<ObjectId, std::string>& stored) REQUIRES_LOCK(mutex_);

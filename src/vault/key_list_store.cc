@@ -19,28 +19,37 @@ Error refused_list(uint64_t number, std::string_view why) {
   return Error(ErrorCode::corrupt, "key list " + std::to_string(number) + " " + std::string(why));
 }
 
-Result<uint64_t> find_newest(store::ObjectStore& store) {
-  uint64_t newest = 0;
-  TRY_DO(store.list(key_list_prefix(), "", [&](const store::ObjectInfo& object) -> Status {
+struct StoredList {
+  uint64_t number = 0;
+  uint64_t size_bytes = 0;
+};
+
+Result<StoredList> find_newest(store::ObjectStore& store, const store::Overview& seen) {
+  StoredList newest;
+  TRY_DO(seen.list(key_list_prefix(), "", [&](const store::ObjectInfo& object) -> Status {
     const auto number = parse_numbered_key(object.key);
     const bool is_list = number && object.key == key_list_key(*number);  // Strays are nobody's lists.
-    if (is_list) newest = std::max(newest, *number);
+    if (is_list && *number > newest.number) newest = {*number, object.size_bytes};
     return {};
   }));
-  if (newest == 0)
+  if (newest.number == 0)
     return Error(ErrorCode::not_found, store.describe() + " holds no vault")
         .with_hint("Make one with: holdfast vault create.");
   return newest;
 }
 
-Result<SignedKeyList> read_key_list(store::ObjectStore& store, uint64_t number) {
+Result<SignedKeyList> read_key_list(store::ObjectStore& store, const StoredList& stored) {
+  const uint64_t number = stored.number;
   const std::string key = key_list_key(number);
-  const store::ObjectInfo info = TRY(store.stat(key));
-  if (info.size_bytes > stored_size_bytes_max) return refused_list(number, "is larger than 16 MiB");
+  if (stored.size_bytes > stored_size_bytes_max) return refused_list(number, "is larger than 16 MiB");
   Bytes bytes = TRY(store.get(key, std::nullopt));
   SignedKeyList list = TRY(check_key_list(std::move(bytes)).during(key));
   if (list.header.number != number) return refused_list(number, "is another one, copied");
   return list;
+}
+
+Result<SignedKeyList> read_key_list(store::ObjectStore& store, uint64_t number) {
+  return read_key_list(store, {number, TRY(store.stat(key_list_key(number))).size_bytes});
 }
 
 // Reads every list between the pinned one and `newest` and follows the hashes.
@@ -79,15 +88,15 @@ Status check_against_pins(store::ObjectStore& store, const Pins& pins, const Sig
 
 }  // namespace
 
-Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const Pins& pins) {
-  const uint64_t number = TRY(find_newest(store));
-  SignedKeyList list = TRY(read_key_list(store, number));
+Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const store::Overview& seen, const Pins& pins) {
+  const StoredList newest = TRY(find_newest(store, seen));
+  SignedKeyList list = TRY(read_key_list(store, newest));
   TRY_DO(check_against_pins(store, pins, list));
   return list;
 }
 
 Result<std::vector<KeyListDamage>> check_key_lists(store::ObjectStore& store, const VaultId& vault) {
-  const uint64_t newest = TRY(find_newest(store));
+  const uint64_t newest = TRY(find_newest(store, store::Overview(store))).number;
   std::vector<KeyListDamage> damage;
   std::optional<ObjectId> before;  // None: the one before is damaged itself.
   for (uint64_t number = 1; number <= newest; ++number) {

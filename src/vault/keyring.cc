@@ -137,7 +137,7 @@ Status Keyring::Impl::store_next(ByteView bytes, KeyHolder next_holder, const Ke
 }
 
 Status Keyring::Impl::catch_up() {
-  const SignedKeyList newest = TRY(read_newest_key_list(*store, pins()));
+  const SignedKeyList newest = TRY(read_newest_key_list(*store, store::Overview(*store), pins()));
   state = TRY(reopen(newest.bytes, holder));
   return {};
 }
@@ -181,8 +181,13 @@ Result<Keyring::Created> Keyring::create(store::ObjectStore& store, CreateOption
 }
 
 Result<Keyring> Keyring::open(store::ObjectStore& store, const Credential& credential, Pins& pins) {
+  return open(store, store::Overview(store), credential, pins);
+}
+
+Result<Keyring> Keyring::open(store::ObjectStore& store, const store::Overview& seen, const Credential& credential,
+                              Pins& pins) {
   const Pins known = TRY(pins_with(credential, pins));
-  SignedKeyList newest = TRY(read_newest_key_list(store, known));
+  SignedKeyList newest = TRY(read_newest_key_list(store, seen, known));
   const ByteView body = ByteView(newest.bytes).first(newest.bytes.size() - crypto::signature_size_bytes);
   format::KeyList list = TRY(format::decode_key_list(body));
   auto impl = std::make_unique<Impl>();

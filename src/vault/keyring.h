@@ -14,7 +14,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "format/key_list.h"
-#include "store/object_store.h"
+#include "store/overview.h"
 #include "vault/names.h"
 
 // Who may do what in a vault, and the keys they do it with (docs/format.md 3, docs/security.md).
@@ -102,6 +102,9 @@ class Keyring {
   // `not_found`: no vault here. `wrong_key`: no slot opens. `corrupt`: forged, rolled back, or another vault than
   // pinned. Updates `pins`. KDF parameters read from storage are bounded before anything is allocated.
   static Result<Keyring> open(store::ObjectStore& store, const Credential& credential, Pins& pins);
+  // The same, by a listing that was taken just now.
+  static Result<Keyring> open(store::ObjectStore& store, const store::Overview& seen, const Credential& credential,
+                              Pins& pins);
 
   Keyring(Keyring&&) noexcept;
   Keyring& operator=(Keyring&&) noexcept;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/byte_io.h"
 #include "crypto/hash.h"
@@ -60,10 +61,22 @@ void DomainLog::alarm(uint64_t number, std::string_view what) {
 }
 
 Status DomainLog::refresh() {
-  if (head_.number == 0 && uses_checkpoints_) TRY_DO(begin_at_checkpoint());
+  const auto opening = std::exchange(opening_, nullptr);
+  return read_new(opening == nullptr ? store::Overview(store_) : *opening);
+}
+
+Status DomainLog::refresh(const store::Overview& seen) {
+  opening_ = nullptr;
+  TRY_DO(read_new(seen));
+  was_just_read_ = true;
+  return {};
+}
+
+Status DomainLog::read_new(const store::Overview& seen) {
+  if (head_.number == 0 && uses_checkpoints_) TRY_DO(begin_at_checkpoint(seen));
   std::vector<uint64_t> numbers;
   const std::string after = head_.number == 0 ? std::string() : log_key(domain_, head_.number);
-  TRY_DO(store_.list(log_prefix(domain_), after, [&](const store::ObjectInfo& object) -> Status {
+  TRY_DO(seen.list(log_prefix(domain_), after, [&](const store::ObjectInfo& object) -> Status {
     // Strays beneath the prefix are no records: they must not pass for gaps.
     const auto number = parse_numbered_key(object.key);
     if (number && object.key == log_key(domain_, *number)) numbers.push_back(*number);
@@ -227,7 +240,7 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
   const DomainKeys* keys = keyring_.domain(domain_);
   if (keys == nullptr) return Error(ErrorCode::denied, "no keys of domain " + std::to_string(domain_));
   for (int attempt = 0; attempt < append_attempts_max; ++attempt) {
-    TRY_DO(refresh());
+    if (!std::exchange(was_just_read_, false)) TRY_DO(refresh());
     TRY_DO(admit());
     TRY_DO(settle_before_record(store_, keyring_, domain_, head_.number + 1, kind));
     format::LogEnvelope envelope;
@@ -257,9 +270,9 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
 
 // Records are numbered from 1 without gaps, so the newest state object says where to begin. Whatever is wrong with one
 // leads to the one before it, and in the end to the first record.
-Status DomainLog::begin_at_checkpoint() {
+Status DomainLog::begin_at_checkpoint(const store::Overview& seen) {
   std::vector<uint64_t> numbers;
-  TRY_DO(store_.list(checkpoint_prefix(domain_), "", [&](const store::ObjectInfo& object) -> Status {
+  TRY_DO(seen.list(checkpoint_prefix(domain_), "", [&](const store::ObjectInfo& object) -> Status {
     const auto number = parse_numbered_key(object.key);
     if (number && object.key == checkpoint_key(domain_, *number)) numbers.push_back(*number);
     return {};

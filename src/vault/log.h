@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,7 +11,7 @@
 #include "base/result.h"
 #include "base/seams.h"
 #include "format/log_record.h"
-#include "store/object_store.h"
+#include "store/overview.h"
 #include "vault/keyring.h"
 #include "vault/log_checkpoint.h"
 #include "vault/log_state.h"
@@ -26,6 +27,8 @@ class DomainLog {
   // Before the first refresh(). What is missing or other than it was seen to be becomes an alarm instead of an error:
   // for reading what is left, never for removing anything.
   void accept_history() { accepts_history_ = true; }
+  // Before the first refresh(), which then shows the log as it was when `seen` was taken.
+  void begin_with(std::shared_ptr<const store::Overview> seen) { opening_ = std::move(seen); }
   // Before the first refresh(). Reads every record from the first, as if no checkpoint existed.
   void read_everything() { uses_checkpoints_ = false; }
 
@@ -33,6 +36,9 @@ class DomainLog {
   // that `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
   // author or beyond its role is ignored and counted in alarms(); links that an agent broke are counted there, too.
   Status refresh();
+  // The same, by a listing that was taken just now. An append() that follows does not read the log again: if another
+  // record came first, its own is not created.
+  Status refresh(const store::Overview& seen);
 
   const LogHead& head() const { return head_; }
   const std::vector<std::string>& alarms() const { return alarms_; }
@@ -65,7 +71,8 @@ class DomainLog {
   Status read_record(uint64_t number);
   Result<Judged> judge(uint64_t number, ByteView object);
   Status check_link(const format::LogEnvelope& envelope);
-  Status begin_at_checkpoint();
+  Status read_new(const store::Overview& seen);
+  Status begin_at_checkpoint(const store::Overview& seen);
   bool leads_to(const Checkpoint& checkpoint);
   Status accept_gap(uint64_t number);
   Status check_known();
@@ -79,6 +86,8 @@ class DomainLog {
   const DomainId domain_;
   const LogHead known_;
   bool accepts_history_ = false, uses_checkpoints_ = true;
+  std::shared_ptr<const store::Overview> opening_;  // Shared with the vault; until it was used.
+  bool was_just_read_ = false;
   LogHead head_;
   bool head_is_unreadable_ = false, is_damaged_ = false, told_short_ = false;
   uint64_t checkpoint_number_ = 0;       // The newest that was seen or written.

@@ -3,10 +3,10 @@
 
 namespace holdfast::vault {
 
-Result<PackSurvey> PackSurvey::take(store::ObjectStore& store, DomainId domain) {
+Result<PackSurvey> PackSurvey::take(const store::Overview& seen, DomainId domain) {
   PackSurvey survey;
   for (const PackKind kind : {PackKind::data, PackKind::metadata}) {
-    TRY_DO(store.list(pack_prefix(kind, domain), "", [&](const store::ObjectInfo& object) -> Status {
+    TRY_DO(seen.list(pack_prefix(kind, domain), "", [&](const store::ObjectInfo& object) -> Status {
       if (const auto name = parse_object_key(object.key)) survey.size_bytes_[name->id] = object.size_bytes;
       return {};
     }));

@@ -5,21 +5,21 @@
 #include <unordered_map>
 
 #include "base/result.h"
-#include "store/object_store.h"
+#include "store/overview.h"
 #include "vault/index.h"
 #include "vault/names.h"
 
 namespace holdfast::vault {
 
-// Which packs of a domain the store has: one listing of names a kind of pack, however many points lean on them.
+// Which packs of a domain the store has: by a listing of names, however many points lean on them.
 class PackSurvey {
  public:
-  static Result<PackSurvey> take(store::ObjectStore& store, DomainId domain);
+  static Result<PackSurvey> take(const store::Overview& seen, DomainId domain);
 
   // Whether the pack is there, and not shorter than it must be.
   bool holds(const ObjectId& pack, uint64_t size_bytes) const;
   // The packs that the index names, that are neither condemned nor purged, and that the store does not hold. To see
-  // only true losses, the index must have been loaded before the survey was taken: packs come before the segments that
+  // only true losses, the index must have been loaded before the packs were listed: packs come before the segments that
   // name them.
   std::set<ObjectId> lost(const Index& index) const;
 

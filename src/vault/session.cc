@@ -85,6 +85,7 @@ Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& dom
   (void)TRY(domain.log().append(format::LogKind::session, format::encode(body), vault.rng(), vault.clock(),
                                 [] { return Status(); })
                 .during("begin session"));
+  vault.forget_opening();
   session->segment_order_ = domain.log().head().number;
   domain.take_fates();
   TRY_DO(session->survey_packs().during("begin session"));
@@ -196,13 +197,24 @@ void Session::note_reuse(const format::PackInfo& pack) {
 // What lies beneath a subtree that a backup takes over from its parent is never looked up, so it is not enough to look
 // at the packs that look-ups led to: all that the index names must be there.
 Status Session::survey_packs() {
-  TRY_DO(domain_.load_index_once());
-  lost_packs_ = TRY(PackSurvey::take(vault_.store(), domain_.id())).lost(domain_.index());
+  const auto seen = TRY(store::Overview::take(vault_.store()));
+  TRY_DO(domain_.load_index_once(seen));
+  lost_packs_ = TRY(find_lost(seen));
   return {};
 }
 
+Result<std::set<ObjectId>> Session::find_lost(const store::Overview& seen) {
+  auto lost = TRY(PackSurvey::take(seen, domain_.id())).lost(domain_.index());
+  if (lost.empty() || !seen.is_one_look()) return lost;
+  // A look at everything at once may show a segment that came during it, and not the packs that came just before.
+  return TRY(PackSurvey::take(store::Overview(vault_.store()), domain_.id())).lost(domain_.index());
+}
+
 Status Session::check_presence() {
-  PackSurvey survey = TRY(PackSurvey::take(vault_.store(), domain_.id()));
+  const auto seen = TRY(store::Overview::take(vault_.store()));
+  // Whatever another session says between this look and our commit record makes that record fail to be created.
+  TRY_DO(domain_.log().refresh(seen));
+  PackSurvey survey = TRY(PackSurvey::take(seen, domain_.id()));
   const auto newly_lost = [&]() -> std::optional<ObjectId> {
     for (const ObjectId& pack : survey.lost(domain_.index())) {
       if (!lost_packs_.contains(pack)) return pack;
@@ -213,7 +225,7 @@ Status Session::check_presence() {
   if (lost) {
     // A collector may have moved what it held meanwhile, and said so in a newer segment.
     TRY_DO(domain_.reload_index());
-    survey = TRY(PackSurvey::take(vault_.store(), domain_.id()));
+    survey = TRY(PackSurvey::take(store::Overview(vault_.store()), domain_.id()));
     lost = newly_lost();
   }
   const MutexLock lock(reuse_mutex_);

@@ -127,6 +127,7 @@ class Session {
   bool may_rely_on(const Location& home, uint64_t size_bytes) const;
   void note_reuse(const format::PackInfo& pack) EXCLUDES(reuse_mutex_);
   Status survey_packs();
+  Result<std::set<ObjectId>> find_lost(const store::Overview& seen);
   Status check_presence() EXCLUDES(reuse_mutex_);
   Status check_purged() EXCLUDES(reuse_mutex_);
   Status write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack);

@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "store/decorator.h"
 #include "store/fault_store.h"
 #include "store/mem/mem_store.h"
 #include "vault/testing.h"
@@ -322,6 +323,103 @@ TEST_F(SessionTest, fenced_sessions_and_forgotten_parents_are_told_to_try_again)
   EXPECT_EQ(child->commit(point).error().code(), ErrorCode::busy);
   ASSERT_TRUE(log.refresh());
   EXPECT_TRUE(log.points().empty());
+}
+
+// Lists all at once, as a small bucket does; `after_look` is called when the look was taken and before its taker knows.
+class OneLookStore : public store::Decorator, public store::ListsWhole {
+ public:
+  explicit OneLookStore(store::ObjectStore& store) : Decorator(store::borrow(store)) {}
+  Result<std::optional<Shown>> list_whole() override {
+    std::optional<Shown> shown(std::in_place);
+    TRY_DO(inner().list("", "", [&](const store::ObjectInfo& object) -> Status {
+      if (!hidden || !object.key.starts_with(*hidden)) shown->objects.push_back(object);
+      return {};
+    }));
+    if (after_look) after_look();
+    return shown;
+  }
+  std::optional<std::string> hidden;  // Objects whose keys begin like this came after the look passed by.
+  std::function<void()> after_look;
+};
+
+TEST_F(SessionTest, what_others_say_after_the_last_look_still_refuses_a_commit) {
+  OneLookStore store(store_);
+  auto vault = open(store), collector = open();
+  DomainLog& log = (*collector->home())->log();
+  const auto append = [&](format::LogKind kind, const Bytes& body) {
+    ASSERT_TRUE(log.append(kind, body, rng_, clock_, [] { return Status(); }));
+  };
+  auto session = begin(*vault);
+  store.after_look = [&] { append(format::LogKind::fence, format::encode(format::FenceBody{{session->id()}})); };
+  EXPECT_EQ(session->commit({}).error().code(), ErrorCode::busy);
+
+  store.after_look = nullptr;
+  const ObjectId parent = begin(*vault)->commit({})->id;
+  auto child = begin(*vault);
+  store.after_look = [&] { append(format::LogKind::forget, format::encode(format::ForgetBody{{parent}})); };
+  format::RecoveryPoint point;
+  point.parent = parent;
+  EXPECT_EQ(child->commit(point).error().code(), ErrorCode::busy);
+
+  // What does not concern it only makes it read on.
+  store.after_look = nullptr;
+  auto third = begin(*vault);
+  std::unique_ptr<Session> other;
+  store.after_look = [&] { other = begin(*collector); };
+  const auto committed = third->commit({});
+  ASSERT_TRUE(committed) << committed.error().message();
+  ASSERT_TRUE(log.refresh());
+  EXPECT_EQ(log.points().size(), 1u);
+}
+
+TEST_F(SessionTest, a_vault_opened_by_a_look_reads_on_from_there) {
+  OneLookStore store(store_);
+  auto other = open();
+  ASSERT_TRUE(begin(*other)->commit({}));
+  auto vault = open(store);
+  vault->begin_with(std::make_shared<const store::Overview>(*store::Overview::take(store)));
+  ASSERT_TRUE(begin(*other)->commit({}));  // After the look.
+  EXPECT_TRUE(begin(*vault)->commit({}));
+  EXPECT_EQ(vault->points()->size(), 3u);
+}
+
+TEST_F(SessionTest, a_look_that_is_torn_finds_no_losses) {
+  const std::vector<Bytes> chunks = contents(5, 60, 12'000);
+  OneLookStore store(store_);
+  auto first = open(store);
+  {
+    auto session = begin(*first);
+    Session::Worker worker(*session);
+    for (const Bytes& chunk : chunks) ASSERT_TRUE(worker.put_chunk(chunk));
+    ASSERT_TRUE(session->commit({}));
+  }
+  auto vault = open(store);
+  store.hidden = "data/";
+  auto session = begin(*vault);
+  EXPECT_TRUE(session->lost_packs().empty());
+}
+
+TEST_F(SessionTest, a_lost_pack_is_missed_in_one_look_too) {
+  OneLookStore store(store_);
+  const Bytes chunk = contents(4, 1, 9'000).front();
+  auto vault = open(store);
+  {
+    auto session = begin(*vault);
+    Session::Worker worker(*session);
+    ASSERT_TRUE(worker.put_chunk(chunk));
+    ASSERT_TRUE(session->commit({}));
+  }
+  auto again = open(store);
+  auto session = begin(*again);
+  std::string pack;
+  ASSERT_TRUE(store_.list("data/", "", [&](const store::ObjectInfo& object) -> Status {
+    pack = object.key;
+    return {};
+  }));
+  ASSERT_TRUE(store_.remove(pack));
+  EXPECT_EQ(session->commit({}).error().code(), ErrorCode::corrupt);
+  auto third = open(store);
+  EXPECT_EQ(begin(*third)->lost_packs().size(), 1u);
 }
 
 // The disk is full, or the store gone, from the nth write on: nobody waits for ever, and nothing is committed.

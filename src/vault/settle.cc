@@ -20,6 +20,7 @@ Status add_segments(store::ObjectStore& store, DomainId domain, std::vector<std:
 
 Status settle_before_record(store::ObjectStore& store, const Keyring& keyring, DomainId domain, uint64_t number,
                             format::LogKind kind) {
+  if (!store::needs_settling(store)) return {};
   std::vector<std::string> keys{key_list_key(keyring.key_list_number())};
   if (number > 1) keys.push_back(log_key(domain, number - 1));
   if (kind == format::LogKind::fence) TRY_DO(add_segments(store, domain, keys));
@@ -27,6 +28,7 @@ Status settle_before_record(store::ObjectStore& store, const Keyring& keyring, D
 }
 
 Status settle_index(Vault& vault, Vault::Domain& domain, const format::SessionId& session) {
+  if (!store::needs_settling(vault.store())) return {};
   TRY_DO(domain.log().refresh());
   const auto& sessions = domain.log().sessions();
   const bool is_alone =

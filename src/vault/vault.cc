@@ -76,6 +76,7 @@ Result<Vault::Domain*> Vault::domain(DomainId id) {
     const auto head = state_.heads.find(id);
     domain = std::make_unique<Domain>(*this, *keys, head == state_.heads.end() ? LogHead{} : head->second);
     if (accepts_history_) domain->log().accept_history();
+    if (opening_ != nullptr) domain->log().begin_with(opening_);
   }
   return domain.get();
 }
@@ -108,10 +109,21 @@ Result<std::vector<PointInfo>> Vault::points() {
     opened->take_fates();
     for (const auto& [point_id, point] : opened->log().points()) points.push_back(point);
   }
+  forget_opening();
   std::sort(points.begin(), points.end(), [](const PointInfo& a, const PointInfo& b) {
     return std::tie(a.point.begun, a.domain, a.number) < std::tie(b.point.begun, b.domain, b.number);
   });
   return points;
+}
+
+void Vault::begin_with(std::shared_ptr<const store::Overview> seen) {
+  const MutexLock lock(mutex_);
+  opening_ = std::move(seen);
+}
+
+void Vault::forget_opening() {
+  const MutexLock lock(mutex_);
+  opening_ = nullptr;
 }
 
 std::vector<std::string> Vault::alarms() {

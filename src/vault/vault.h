@@ -39,6 +39,11 @@ class Vault {
   Rng& rng() { return rng_; }
   Clock& clock() { return clock_; }
 
+  // What the store looked like when the keys were read: where the logs are first read from. Before the first domain().
+  void begin_with(std::shared_ptr<const store::Overview> seen) EXCLUDES(mutex_);
+  // From now on no log is read from that.
+  void forget_opening() EXCLUDES(mutex_);
+
   // One domain of the vault, opened on first use.
   class Domain {
    public:
@@ -52,6 +57,7 @@ class Vault {
     // What the log says of packs goes before: log, then index.
     Status load_index();
     Status load_index_once() { return loader_.load_once(); }
+    Status load_index_once(const store::Overview& seen) { return loader_.load_once(seen); }
     // From the store alone, each segment a table of its own: for who judges or replaces segments.
     Status reload_index();
     // Tells the index what the log says of packs, as it was read last.
@@ -97,6 +103,8 @@ class Vault {
   Clock& clock_;
   bool accepts_history_ = false;
   Mutex mutex_;
+  // Shared with logs that were not read yet.
+  std::shared_ptr<const store::Overview> opening_ GUARDED_BY(mutex_);
   std::map<DomainId, std::unique_ptr<Domain>> domains_ GUARDED_BY(mutex_);
 };
 

@@ -25,6 +25,7 @@ using StorePointer = std::unique_ptr<store::ObjectStore>;
 struct Opening {
   cli::StoreUse use{};
   unsigned parity_percent = 0;  // Of a folder or bucket that is made a store.
+  std::string object_lock, storage_class;  // Of a store that is made in a bucket.
   Clock& clock;
   Rng& rng;
 };
@@ -58,13 +59,13 @@ Result<StorePointer> open_folder(const std::string& path, const Opening& opening
 std::vector<std::string> its_folder(const std::string& path) { return {path}; }
 
 // Copies of all but the contents: what is read anew by every command.
-void add_cache(store::S3Parts& parts) {
+void add_cache(store::S3Parts& parts, uint64_t size_bytes_max) {
   const auto folder = os::user_folder(os::UserFolder::cache);
-  if (!folder) return;
+  if (!folder || size_bytes_max == 0) return;
   const std::string place = parts.client.endpoint.url() + "/" + parts.bucket + "/" + parts.prefix;
   const std::string name = to_hex(ByteView(crypto::hash(as_bytes(place))).first(16));
   parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/", "store/"};
-  parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, bucket_cache_size_bytes_max);
+  parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, size_bytes_max);
 }
 
 Result<StorePointer> open_bucket(const std::string& rest, const Opening& opening) {
@@ -72,16 +73,21 @@ Result<StorePointer> open_bucket(const std::string& rest, const Opening& opening
   Rng& rng = opening.rng;
   const store::S3Location location = TRY(store::parse_s3_location("s3://" + rest));
   store::S3Parts parts = TRY(store::make_s3_parts(location, os::environment_variable, clock, rng));
-  add_cache(parts);
-  StorePointer plain = opening.use == cli::StoreUse::open
-                           ? store::S3Store::open(std::move(parts), clock, rng)
-                           : TRY(store::S3Store::create_root(std::move(parts), clock, rng));
-  return with_parity(std::move(plain), opening);
+  add_cache(parts, location.cache_size_bytes_max.value_or(bucket_cache_size_bytes_max));
+  if (opening.use == cli::StoreUse::open) {
+    return with_parity(StorePointer(store::S3Store::open(std::move(parts), clock, rng)), opening);
+  }
+  store::S3Settings settings;
+  if (!opening.object_lock.empty()) settings.lock = TRY(store::parse_object_lock(opening.object_lock));
+  if (!opening.storage_class.empty()) settings.data_class = TRY(store::parse_storage_class(opening.storage_class));
+  StorePointer made = TRY(store::S3Store::create_root(std::move(parts), std::move(settings), clock, rng));
+  return with_parity(std::move(made), opening);
 }
 
 std::vector<std::string> no_folder(const std::string&) { return {}; }
 
 constexpr std::string_view devices_scheme = "devices:";
+constexpr std::string_view bucket_scheme = "s3://";
 
 struct DevicesUrl {
   std::vector<std::string> paths;
@@ -145,7 +151,7 @@ std::vector<std::string> folders_of_devices(const std::string& rest) {
 constexpr std::array store_factories{
     StoreFactory{devices_scheme, open_devices_store, folders_of_devices},
     StoreFactory{"file://", open_folder, its_folder},
-    StoreFactory{"s3://", open_bucket, no_folder},
+    StoreFactory{bucket_scheme, open_bucket, no_folder},
     StoreFactory{"", open_folder, its_folder},
 };
 
@@ -168,7 +174,16 @@ Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::St
     return Error(ErrorCode::invalid, "vault '" + url + "': unknown kind of store")
         .with_hint("Give the path of a folder, devices:/mnt/a,/mnt/b,/mnt/c, or s3://BUCKET/PREFIX.");
   }
-  const Opening opening{.use = use, .parity_percent = limits.parity_percent, .clock = clock_, .rng = rng_};
+  const bool is_bucket = factory->scheme == bucket_scheme;
+  if (!is_bucket && !(limits.object_lock.empty() && limits.storage_class.empty())) {
+    return Error(ErrorCode::unsupported, "vault '" + url + "': only buckets have object locks and storage classes");
+  }
+  const Opening opening{.use = use,
+                        .parity_percent = limits.parity_percent,
+                        .object_lock = limits.object_lock,
+                        .storage_class = limits.storage_class,
+                        .clock = clock_,
+                        .rng = rng_};
   StorePointer opened = TRY(factory->open(url.substr(factory->scheme.size()), opening));
   if (limits.upload_bytes_per_second == 0 && limits.download_bytes_per_second == 0) return opened;
   return StorePointer(std::make_unique<store::ThrottleStore>(

@@ -66,7 +66,7 @@ def test_what_is_locked_cannot_be_removed_by_anybody(binary, place, plain, gatew
     found = heads(gateway, LOCKED_BUCKET, prefix)
     locked = {key[len(prefix):].split("/")[0] for key, head in found.items() if head["mode"] == "COMPLIANCE"}
     free = {key[len(prefix):].split("/")[0] for key, head in found.items() if head["mode"] is None}
-    assert locked == {"data", "keys", "log", "meta", "HOLDFAST-STORE"}, found
+    assert locked == {"data", "keys", "log", "meta", "store", "HOLDFAST-STORE"}, found
     assert free <= {"index", "state"}, found
     # The owner of the account himself fails.
     pack = next(key for key in found if "/data/" in key)

@@ -182,18 +182,32 @@ Result<bool> ParityStore::copy_unwritten(std::string_view key, uint64_t offset_b
   return true;
 }
 
+// One of a wrong size is listed all the same, so that it is examined.
+ObjectInfo ParityStore::take_listed(const ObjectInfo& stored) {
+  const auto size = parity::object_size_of(stored.size_bytes, percent_);
+  if (size) {
+    const MutexLock lock(mutex_);
+    if (sizes_bytes_.size() < sizes_kept_max) sizes_bytes_.insert_or_assign(stored.key, *size);
+  }
+  return {.key = stored.key, .size_bytes = size.value_or(stored.size_bytes)};
+}
+
 Status ParityStore::list(std::string_view prefix, std::string_view after,
                          const std::function<Status(const ObjectInfo&)>& visit) {
   return inner().list(prefix, after, [&](const ObjectInfo& stored) -> Status {
     if (stored.key.starts_with(own_prefix)) return {};
-    const auto size = parity::object_size_of(stored.size_bytes, percent_);
-    if (size) {
-      const MutexLock lock(mutex_);
-      if (sizes_bytes_.size() < sizes_kept_max) sizes_bytes_.insert_or_assign(stored.key, *size);
-    }
-    // One of a wrong size is listed all the same, so that it is examined.
-    return visit({.key = stored.key, .size_bytes = size.value_or(stored.size_bytes)});
+    return visit(take_listed(stored));
   });
+}
+
+Result<std::optional<ListsWhole::Shown>> ParityStore::list_whole() {
+  auto* const lists_whole = find_interface<ListsWhole>(inner());
+  if (lists_whole == nullptr) return std::optional<Shown>();
+  auto shown = TRY(lists_whole->list_whole());
+  if (!shown) return shown;
+  std::erase_if(shown->objects, [](const ObjectInfo& stored) { return stored.key.starts_with(own_prefix); });
+  for (ObjectInfo& object : shown->objects) object = take_listed(object);
+  return shown;
 }
 
 Status ParityStore::remove(std::string_view key) {

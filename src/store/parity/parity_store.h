@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "store/decorator.h"
+#include "store/overview.h"
 
 namespace holdfast::store {
 
@@ -19,7 +20,7 @@ namespace holdfast::store {
 // what they read, call examine() when it turns out to be wrong. Objects of a wrong size and places that the disk cannot
 // read any more are met here. What is wrong is mended, stored anew and noted (store/mending.h); where it cannot be
 // stored, as on a disk that is mounted read-only, this reader still gets the right bytes.
-class ParityStore : public Decorator {
+class ParityStore : public Decorator, public ListsWhole {
  public:
   // `percent` from 1 to 90. Where the store has parity already, its own share stays.
   static Result<std::unique_ptr<ParityStore>> create(std::unique_ptr<ObjectStore> inner, unsigned percent);
@@ -34,12 +35,14 @@ class ParityStore : public Decorator {
   Result<ObjectInfo> stat(std::string_view key) override;
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const ObjectInfo&)>& visit) override;
+  Result<std::optional<Shown>> list_whole() override;
   Status remove(std::string_view key) override;
   Result<Examination> examine(std::string_view key, Repair repair) override;
   Status replace(std::string_view key, std::span<const ByteView> parts) override;
   MendedList take_mended() override;
 
  private:
+  ObjectInfo take_listed(const ObjectInfo& stored) EXCLUDES(mutex_);
   struct Stored {
     AlignedBuffer buffer;
     MutableByteView bytes;    // In the buffer.

@@ -55,6 +55,8 @@ Result<S3Parts> make_s3_parts(const S3Location& location, const aws::Environment
       TRY(aws::parse_endpoint(settings.endpoint_url.value_or(aws::aws_endpoint_url("s3", settings.region))));
   parts.client.scope = {.region = settings.region, .service = "s3", .path_rule = aws::PathRule::as_sent};
   parts.client.retry.attempt_count_max = settings.attempt_count_max;
+  parts.client.request_checksums = settings.request_checksums;
+  parts.client.response_checksums = settings.response_checksums;
   // AWS wants the bucket in the host's name; other servers mostly do not know that.
   const bool by_host = !settings.endpoint_url && aws::s3::fits_in_host(location.bucket);
   parts.style = location.style.value_or(by_host ? aws::s3::AddressStyle::host : aws::s3::AddressStyle::path);

@@ -41,6 +41,11 @@ void ReadAhead::forget(const std::string& key) {
   entry->second.bytes = nullptr;
 }
 
+void ReadAhead::expect(std::set<std::string> keys) {
+  const MutexLock lock(mutex_);
+  expected_ = std::move(keys);
+}
+
 Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, MutableByteView out, const Fetch& fetch) {
   std::shared_ptr<const Bytes> bytes;
   {
@@ -48,11 +53,11 @@ Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, Muta
     bool is_new = false;
     Entry* entry = &touch(key, is_new);
     evict();
-    if (is_new) return false;
+    if (is_new && !expected_.contains(key)) return false;
     while (entry->is_being_fetched) {
       fetched_.wait(mutex_);
       entry = &touch(key, is_new);  // It may have been dropped meanwhile.
-      if (is_new) return false;
+      if (is_new && !expected_.contains(key)) return false;
     }
     if (entry->is_hopeless) return false;
     bytes = entry->bytes;

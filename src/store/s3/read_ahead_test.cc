@@ -38,6 +38,16 @@ TEST_F(ReadAheadTest, the_first_part_is_asked_for_by_itself_and_the_second_bring
   EXPECT_EQ(read("a", UINT64_MAX, 3), "(part)");
 }
 
+TEST_F(ReadAheadTest, what_is_expected_comes_whole_with_its_first_part) {
+  ahead_.expect({"a"});
+  EXPECT_EQ(read("a", 0, 3), "012");
+  EXPECT_EQ(read("a", 7, 3), "789");
+  EXPECT_EQ(fetched_, 1);
+  EXPECT_EQ(read("b", 0, 3), "(part)");
+  ahead_.expect({});
+  EXPECT_EQ(read("c", 0, 3), "(part)");
+}
+
 TEST_F(ReadAheadTest, what_was_not_used_for_longest_goes_first) {
   for (const char* key : {"a", "b", "c"}) {
     EXPECT_EQ(read(key, 0, 1), "(part)");

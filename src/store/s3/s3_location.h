@@ -9,7 +9,7 @@
 
 namespace holdfast::store {
 
-// s3://BUCKET[/PREFIX][?endpoint=URL&region=REGION&style=path|host&profile=NAME&ca=FILE&writer=single]
+// s3://BUCKET[/PREFIX][?endpoint=URL&region=REGION&style=path|host&profile=NAME&ca=FILE&writer=single&cache=SIZE]
 struct S3Location {
   std::string bucket;
   std::string prefix;  // Without slashes at its ends; may be empty.
@@ -19,6 +19,7 @@ struct S3Location {
   std::optional<std::string> ca_file;
   std::optional<aws::s3::AddressStyle> style;
   bool single_writer = false;  // The user promises that no two write at once.
+  std::optional<uint64_t> cache_size_bytes_max;  // Of copies on this machine; 0: none.
 };
 
 // `invalid` for what it does not know.

@@ -6,10 +6,11 @@
 
 #include "aws/s3/delete_object.h"
 #include "aws/s3/head_object.h"
-#include "aws/s3/list_objects.h"
+#include "aws/s3/object_lock.h"
 #include "aws/s3/put_object.h"
 #include "base/hash_id.h"
 #include "store/key.h"
+#include "store/s3/errors.h"
 
 namespace holdfast::store {
 
@@ -18,12 +19,19 @@ namespace {
 // Capitals stand in no key of an ObjectStore.
 constexpr std::string_view single_writer_prefix = "SINGLE-WRITER/";
 constexpr std::string_view probe_prefix = "HOLDFAST-PROBE/";
+constexpr std::string_view settings_name = "HOLDFAST-STORE";
+constexpr uint64_t settings_size_bytes_max = 4096;
+constexpr std::string_view after_contents = "data0";  // Next behind "data/" and all that begins so.
 constexpr std::string_view token_header = "x-amz-meta-holdfast-write";
 constexpr std::string_view hash_header = "x-amz-meta-holdfast-sha256";
 constexpr int fetch_attempt_count_max = 3;
 constexpr uint64_t object_size_bytes_max = uint64_t{5} << 30;  // Of one PUT.
 constexpr size_t piece_size_bytes_max = 4 << 20;
 constexpr uint64_t cached_size_bytes_max = 128 << 20;
+// A page holds a thousand keys; a few may hold less. One that would take for ever, a key at a time, is none of ours.
+constexpr uint64_t thin_page_count_max = 200;
+constexpr uint64_t thin_page_key_count = 100;
+constexpr uint64_t small_size_bytes_max = 1 << 20;  // Fetched whole whatever is wanted of it.
 constexpr uint64_t read_ahead_size_bytes_max = 128 << 20;
 constexpr size_t content_name_size = 64;  // Hexadecimal digits of a hash.
 
@@ -45,14 +53,21 @@ bool is_named_by_content(std::string_view key) {
   return name.size() == content_name_size && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+}  // namespace
+
 // A missing bucket is no missing object: whoever reads "not found" would think the vault empty.
 Error object_error(const Error& error, std::string_view key) {
+  if (error.message().find("InvalidObjectState") != std::string::npos) {
+    const bool is_content = key.starts_with("data/");
+    return Error(ErrorCode::refused, "object " + std::string(key) + ": archived, and to be thawed before it is read")
+        .with_hint(is_content ? "'holdfast thaw POINT --dry-run' says what that takes."
+                              : "A lifecycle rule must have moved it: only what is beneath data/ may be archived. "
+                                "Restore the object with the provider's tools, and mend the rule.");
+  }
   if (error.code() != ErrorCode::not_found) return Error(error).during("object " + std::string(key));
   if (error.message().find("NoSuchBucket") == std::string::npos) return absent(key);
   return Error(ErrorCode::invalid, error.message()).with_hint(error.hint());
 }
-
-}  // namespace
 
 S3Store::S3Store(S3Parts parts, Clock& clock, Rng& rng)
     : parts_(std::move(parts)),
@@ -65,15 +80,68 @@ std::unique_ptr<S3Store> S3Store::open(S3Parts parts, Clock& clock, Rng& rng) {
   return std::unique_ptr<S3Store>(new S3Store(std::move(parts), clock, rng));
 }
 
-Result<std::unique_ptr<S3Store>> S3Store::create_root(S3Parts parts, Clock& clock, Rng& rng) {
+Result<std::unique_ptr<S3Store>> S3Store::create_root(S3Parts parts, S3Settings settings, Clock& clock, Rng& rng) {
   auto store = open(std::move(parts), clock, rng);
   const std::string doing = "create store " + store->describe();
-  const bool is_conditional = TRY(store->probe_conditional_create().during(doing));
-  if (!is_conditional && !store->parts_.single_writer) {
+  settings.has_conditional_create = TRY(store->probe_conditional_create().during(doing));
+  if (!settings.has_conditional_create && !store->parts_.single_writer) {
     return Error(ErrorCode::unsupported, doing + ": the server overwrites objects although told not to")
         .with_hint("With writer=single in the URL it can be used if never two write to the vault at once.");
   }
+  if (settings.lock && !TRY(aws::s3::has_object_lock(store->bucket_).during(doing))) {
+    return Error(ErrorCode::unsupported, doing + ": the bucket has no object lock")
+        .with_hint("Object lock is turned on when a bucket is made: make another one, or leave --object-lock away.");
+  }
+  TRY_DO(store->keep_settings(settings).during(doing));
   return store;
+}
+
+// Settings without which a store would do are kept all the same: their absence would prove nothing to whoever may not
+// list the bucket.
+Status S3Store::keep_settings(const S3Settings& settings) {
+  const std::string text = encode(settings);
+  const ByteView part = as_bytes(text);
+  const std::array<ByteView, 1> parts{part};
+  {
+    const MutexLock lock(settings_mutex_);
+    settings_ = settings;
+  }
+  const auto put_settings = [&]() -> Status {
+    if (parts_.single_writer && TRY(read_settings())) return Error(ErrorCode::conflict, "");
+    const auto if_exists = parts_.single_writer ? aws::s3::IfExists::replace : aws::s3::IfExists::fail;
+    const net::HttpHeaders terms = TRY(terms_of("keys/"));
+    const std::string tag = TRY(put(place(settings_name), parts, if_exists, terms));
+    if (parts_.cache != nullptr && !tag.empty()) parts_.cache->put(settings_name, tag, parts);
+    return {};
+  };
+  const Status kept = put_settings();
+  if (kept || kept.error().code() != ErrorCode::conflict) return kept;
+  if (TRY(read_settings()).value_or(S3Settings()) == settings) return {};
+  return Error(ErrorCode::conflict, "a store with other settings is there already")
+      .with_hint("Name another prefix, or leave --object-lock and --storage-class away.");
+}
+
+// Nothing if there are none.
+Result<std::optional<S3Settings>> S3Store::read_settings() {
+  std::optional<S3Settings> settings;
+  const auto got = get_checked(settings_name, settings_size_bytes_max);
+  if (!got && got.error().code() == ErrorCode::not_found) return settings;
+  if (!got) return Error(got.error()).during("settings of the store");
+  settings = TRY(decode_s3_settings(got->body));
+  const ByteView whole = got->body;
+  const auto tag = net::find_header(got->headers, "etag");
+  if (parts_.cache != nullptr && tag) parts_.cache->put(settings_name, *tag, std::span(&whole, 1));
+  return settings;
+}
+
+Result<S3Settings> S3Store::settings() {
+  const MutexLock lock(settings_mutex_);
+  if (!settings_ && parts_.cache != nullptr && !settings_tag_.empty()) {
+    const auto copy = parts_.cache->get(settings_name, settings_tag_);
+    if (copy) settings_ = TRY(decode_s3_settings(*copy));
+  }
+  if (!settings_) settings_ = TRY(read_settings()).value_or(S3Settings());
+  return *settings_;
 }
 
 std::string S3Store::describe() const {
@@ -120,7 +188,8 @@ Status S3Store::create(std::string_view key, std::span<const ByteView> parts) {
     if (found) return Error(ErrorCode::conflict, "object " + std::string(key) + ": exists");
     if (found.error().code() != ErrorCode::not_found) return object_error(found.error(), key);
   }
-  const auto made = put(at, parts, parts_.single_writer ? aws::s3::IfExists::replace : aws::s3::IfExists::fail);
+  const net::HttpHeaders terms = TRY(terms_of(key));
+  const auto made = put(at, parts, parts_.single_writer ? aws::s3::IfExists::replace : aws::s3::IfExists::fail, terms);
   if (made) {
     keep_copy(key, *made, parts);
     return {};
@@ -133,7 +202,8 @@ Status S3Store::create(std::string_view key, std::span<const ByteView> parts) {
 
 Status S3Store::replace(std::string_view key, std::span<const ByteView> parts) {
   TRY_DO(check_key(key));
-  const auto made = put(place(key), parts, aws::s3::IfExists::replace);
+  const net::HttpHeaders terms = TRY(terms_of(key));
+  const auto made = put(place(key), parts, aws::s3::IfExists::replace, terms);
   read_ahead_.forget(std::string(key));
   if (!made) return object_error(made.error(), key);
   keep_copy(key, *made, parts);
@@ -148,11 +218,15 @@ void S3Store::keep_copy(std::string_view key, const std::string& tag, std::span<
 
 // The tag of what is stored; empty if the server did not tell.
 Result<std::string> S3Store::put(const std::string& key, std::span<const ByteView> parts,
-                                 aws::s3::IfExists if_exists) {
+                                 aws::s3::IfExists if_exists, net::HttpHeaders terms) {
   const std::string token = random_token();
   aws::s3::PutObject request{.key = key, .body = parts, .if_exists = if_exists};
   request.payload_hash = aws::payload_hash(parts);
-  request.headers = {{std::string(token_header), token}, {std::string(hash_header), request.payload_hash}};
+  // S3 takes nothing to be locked without a checksum.
+  if (net::find_header(terms, "x-amz-object-lock-mode")) request.checksum = aws::ChecksumKind::sha256;
+  request.headers = std::move(terms);
+  request.headers.push_back({std::string(token_header), token});
+  request.headers.push_back({std::string(hash_header), request.payload_hash});
   const auto put = aws::s3::put_object(bucket_, request);
   if (put) return put->etag;
   if (put.error().code() != ErrorCode::conflict) return put.error();
@@ -298,20 +372,31 @@ Result<ObjectInfo> S3Store::stat(std::string_view key) {
   return ObjectInfo{.key = std::string(key), .size_bytes = head->size_bytes};
 }
 
-Status S3Store::list(std::string_view prefix, std::string_view after,
-                     const std::function<Status(const ObjectInfo&)>& visit) {
+// Nothing if it is not ours: somebody else put it there.
+std::optional<ObjectInfo> S3Store::take_listed(const aws::s3::ListedObject& object) {
+  const std::string_view key = std::string_view(object.key).substr(place("").size());
+  if (!check_key(key)) return std::nullopt;
+  if (is_archive_class(object.storage_class)) has_archived_ = true;
+  if (is_cached(key)) remember_tag(key, object.etag);
+  return ObjectInfo{.key = std::string(key), .size_bytes = object.size_bytes};
+}
+
+Status S3Store::walk_pages(std::string_view prefix, std::string_view after, const VisitListed& visit) {
   TRY_DO(check_prefix(prefix));
-  const std::string beneath = place("");
   const std::string full_prefix = place(prefix);
   std::string shown_last = after.empty() ? "" : place(after);
+  uint64_t page_count = 0, listed_count = 0;
   for (bool more = true; more;) {
     const auto page = aws::s3::list_objects(bucket_, {.prefix = full_prefix, .start_after = shown_last});
     if (!page) return object_error(page.error(), prefix);
+    listed_count += page->objects.size();
+    ++page_count;
+    const uint64_t page_count_max = thin_page_count_max + listed_count / thin_page_key_count;
+    if (listed_count > parts_.listed_count_max || page_count > page_count_max) {
+      return Error(ErrorCode::corrupt, "list " + describe() + "/" + std::string(prefix) + ": a listing without end");
+    }
     for (const aws::s3::ListedObject& object : page->objects) {
-      const std::string_view key = std::string_view(object.key).substr(beneath.size());
-      if (!check_key(key)) continue;  // Not ours: somebody else put it there.
-      if (is_cached(key)) remember_tag(key, object.etag);
-      TRY_DO(visit({.key = std::string(key), .size_bytes = object.size_bytes}));
+      if (const auto ours = take_listed(object)) TRY_DO(visit(object, *ours));
     }
     if (!page->objects.empty()) shown_last = page->objects.back().key;
     more = page->is_truncated;
@@ -319,11 +404,62 @@ Status S3Store::list(std::string_view prefix, std::string_view after,
   return {};
 }
 
-Status S3Store::remove(std::string_view key) {
-  TRY_DO(stat(key));  // Removing what is not there looks like success.
-  const Status removed = aws::s3::delete_object(bucket_, place(key));
-  if (!removed) return object_error(removed.error(), key);
-  return {};
+Status S3Store::list(std::string_view prefix, std::string_view after,
+                     const std::function<Status(const ObjectInfo&)>& visit) {
+  return walk_pages(prefix, after, [&](const aws::s3::ListedObject&, const ObjectInfo& ours) { return visit(ours); });
+}
+
+// A page that shows all that follows; nothing otherwise.
+Result<std::optional<aws::s3::ListObjectsPage>> S3Store::look_once(std::string_view after) {
+  std::optional<aws::s3::ListObjectsPage> shown;
+  const std::string from = after.empty() ? "" : place(after);
+  auto page = aws::s3::list_objects(bucket_, {.prefix = place(""), .start_after = from});
+  // An agent may be allowed to list its own prefixes only.
+  if (!page && page.error().code() == ErrorCode::denied) {
+    look_ = Look::none;
+    return shown;
+  }
+  if (!page) return object_error(page.error(), "");
+  if (after.empty()) {
+    // Capitals sort first, so that this page tells of the settings in any case.
+    const auto found = std::ranges::find(page->objects, place(settings_name), &aws::s3::ListedObject::key);
+    const bool is_told = !page->is_truncated || page->objects.back().key > place(settings_name);
+    const MutexLock lock(settings_mutex_);
+    if (found != page->objects.end()) settings_tag_ = found->etag;
+    if (found == page->objects.end() && is_told && !settings_) settings_ = S3Settings();
+  }
+  if (!page->is_truncated) shown = std::move(*page);
+  return shown;
+}
+
+// Packs of contents sort first of all that stands in a vault, and are most of it.
+Result<std::optional<ListsWhole::Shown>> S3Store::list_whole() {
+  std::optional<Shown> shown;
+  std::optional<aws::s3::ListObjectsPage> page;
+  if (look_ == Look::all) {
+    page = TRY(look_once(""));
+    if (!page && look_ == Look::all) look_ = Look::all_but_contents;
+  }
+  if (!page && look_ == Look::all_but_contents) {
+    page = TRY(look_once(after_contents));
+    if (!page) look_ = Look::none;
+  }
+  if (!page) return shown;
+  shown.emplace();
+  if (look_ == Look::all_but_contents) shown->complete_after = after_contents;
+  for (const aws::s3::ListedObject& object : page->objects) {
+    if (auto ours = take_listed(object)) shown->objects.push_back(*std::move(ours));
+  }
+  return shown;
+}
+
+// A pack costs a request and its bytes: from a third on, all of it is the cheaper, whatever the line.
+void S3Store::plan_reads(const std::map<std::string, PlannedRead>& reads) {
+  std::set<std::string> whole;
+  for (const auto& [key, read] : reads) {
+    if (read.wanted_bytes >= read.size_bytes / 3 || read.size_bytes <= small_size_bytes_max) whole.insert(key);
+  }
+  read_ahead_.expect(std::move(whole));
 }
 
 Result<std::unique_ptr<StoreLock>> S3Store::try_lock(LockMode) {

@@ -9,32 +9,6 @@
 namespace holdfast::store {
 namespace {
 
-// One fake bucket and the stores that are opened on it.
-struct World {
-  std::shared_ptr<FakeBucket> bucket = std::make_shared<FakeBucket>();
-  std::shared_ptr<std::mutex> mutex = std::make_shared<std::mutex>();
-  aws::FakeClock clock;
-  os::RealRng rng;
-
-  S3Parts parts(const std::string& prefix = "p", bool single_writer = false) {
-    S3Parts parts;
-    parts.transport = std::make_unique<BucketTransport>(bucket, mutex);
-    parts.credentials = std::make_unique<aws::FixedCredentials>();
-    parts.client.endpoint = *aws::parse_endpoint("http://s3.example");
-    parts.client.scope = {.region = "us-east-1", .service = "s3", .path_rule = aws::PathRule::as_sent};
-    parts.bucket = "bucket";
-    parts.prefix = prefix;
-    parts.single_writer = single_writer;
-    return parts;
-  }
-  std::unique_ptr<S3Store> make() {
-    auto made = S3Store::create_root(parts(), clock, rng);
-    if (!made) ADD_FAILURE() << made.error().message();
-    bucket->methods.clear();
-    return std::move(*made);
-  }
-};
-
 OpenedStore make_fake() {
   auto world = std::make_shared<World>();
   auto store = std::shared_ptr<ObjectStore>(world->make());
@@ -124,9 +98,9 @@ TEST(S3Store, an_answer_that_stays_unknown_is_io) {
 TEST(S3Store, a_server_that_overwrites_takes_one_writer_by_promise_only) {
   World world;
   world.bucket->has_conditional_writes = false;
-  EXPECT_CODE(S3Store::create_root(world.parts(), world.clock, world.rng), ErrorCode::unsupported);
+  EXPECT_CODE(S3Store::create_root(world.parts(), {}, world.clock, world.rng), ErrorCode::unsupported);
   EXPECT_TRUE(world.bucket->objects.empty());
-  auto made = S3Store::create_root(world.parts("p", true), world.clock, world.rng);
+  auto made = S3Store::create_root(world.parts("p", true), {}, world.clock, world.rng);
   ASSERT_TRUE(made.has_value());
   EXPECT_FALSE((*made)->capabilities().atomic_create);
   ASSERT_TRUE(put(**made, "a", "one").has_value());
@@ -137,11 +111,12 @@ TEST(S3Store, a_server_that_overwrites_takes_one_writer_by_promise_only) {
   EXPECT_TRUE(without_promise->list("", "", [](const ObjectInfo&) { return Status(Error(ErrorCode::internal, "seen")); }).has_value());
 }
 
-TEST(S3Store, making_it_leaves_nothing_behind) {
+TEST(S3Store, making_it_leaves_nothing_but_its_settings_behind) {
   World world;
   ASSERT_TRUE(put(*world.make(), "a", "x").has_value());
-  ASSERT_TRUE(S3Store::create_root(world.parts(), world.clock, world.rng).has_value());
-  EXPECT_EQ(world.bucket->objects.size(), 1u);
+  ASSERT_TRUE(S3Store::create_root(world.parts(), {}, world.clock, world.rng).has_value());
+  EXPECT_EQ(world.bucket->objects.size(), 2u);
+  EXPECT_EQ(world.bucket->objects["p/HOLDFAST-STORE"].bytes, encode(S3Settings()));
 }
 
 TEST(S3Store, what_others_put_beneath_the_prefix_is_passed_over) {
@@ -155,6 +130,81 @@ TEST(S3Store, what_others_put_beneath_the_prefix_is_passed_over) {
     return {};
   }).has_value());
   EXPECT_EQ(keys, std::vector<std::string>{"a"});
+}
+
+TEST(S3Store, the_cache_is_as_large_as_the_url_says) {
+  EXPECT_FALSE(parse_s3_location("s3://bucket")->cache_size_bytes_max.has_value());
+  EXPECT_EQ(parse_s3_location("s3://bucket?cache=0")->cache_size_bytes_max, 0u);
+  EXPECT_EQ(parse_s3_location("s3://bucket?cache=3M")->cache_size_bytes_max, uint64_t{3} << 20);
+  EXPECT_EQ(parse_s3_location("s3://bucket?cache=2T")->cache_size_bytes_max, uint64_t{2} << 40);
+  for (const char* bad : {"", "G", "1X", "-1", "1.5G", "99999999999999999999", "99999999T"}) {
+    EXPECT_CODE(parse_s3_location(std::string("s3://bucket?cache=") + bad), ErrorCode::invalid);
+  }
+}
+
+TEST(S3Store, one_page_shows_all_or_all_but_contents) {
+  World world;
+  const auto store = world.make();
+  const auto keys_shown = [&] {
+    std::string text;
+    const auto shown = store->list_whole();
+    EXPECT_TRUE(shown.has_value());
+    if (!*shown) return std::string("(nothing)");
+    for (const ObjectInfo& object : (*shown)->objects) text += object.key + " ";
+    return text + "after '" + (*shown)->complete_after + "'";
+  };
+  for (const char* key : {"data/1", "index/1", "log/1"}) ASSERT_TRUE(put(*store, key, "x").has_value());
+  world.bucket->methods.clear();
+  EXPECT_EQ(keys_shown(), "data/1 index/1 log/1 after ''");
+  EXPECT_EQ(world.bucket->methods.size(), 1u);
+  for (const char* key : {"data/2", "data/3"}) ASSERT_TRUE(put(*store, key, "x").has_value());  // A page holds five.
+  EXPECT_EQ(keys_shown(), "index/1 log/1 after 'data0'");
+  world.bucket->methods.clear();
+  EXPECT_EQ(keys_shown(), "index/1 log/1 after 'data0'");
+  EXPECT_EQ(world.bucket->methods.size(), 1u);
+  for (const char* key : {"log/2", "log/3", "log/4", "log/5"}) ASSERT_TRUE(put(*store, key, "x").has_value());
+  EXPECT_EQ(keys_shown(), "(nothing)");
+  world.bucket->methods.clear();
+  EXPECT_EQ(keys_shown(), "(nothing)");
+  EXPECT_TRUE(world.bucket->methods.empty());
+}
+
+TEST(S3Store, who_may_not_see_all_of_it_is_not_troubled) {
+  World world;
+  const auto store = world.make();
+  world.bucket->before = [](const net::HttpRequest&) { return aws::error_answer(403, "AccessDenied"); };
+  EXPECT_FALSE(store->list_whole()->has_value());
+  world.bucket->methods.clear();
+  EXPECT_FALSE(store->list_whole()->has_value());
+  EXPECT_TRUE(world.bucket->methods.empty());
+}
+
+TEST(S3Store, a_listing_without_end_is_not_believed) {
+  World world;
+  S3Parts parts = world.parts();
+  parts.listed_count_max = 12;
+  const auto store = S3Store::open(std::move(parts), world.clock, world.rng);
+  const auto count = [&]() -> Result<size_t> {
+    size_t seen = 0;
+    TRY_DO(store->list("log/", "", [&](const ObjectInfo&) -> Status {
+      ++seen;
+      return {};
+    }));
+    return seen;
+  };
+  for (int number = 10; number < 22; ++number) world.bucket->objects["p/log/" + std::to_string(number)] = {"x", ""};
+  EXPECT_EQ(*count(), 12u);
+  world.bucket->objects["p/log/30"] = {"x", ""};
+  EXPECT_CODE(count(), ErrorCode::corrupt);
+  // One more key a page, for ever.
+  int page = 1000;
+  world.bucket->before = [&](const net::HttpRequest&) -> std::optional<Result<net::HttpResponse>> {
+    return aws::http_answer(200, "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>p/log/" +
+                                     std::to_string(++page) + "</Key><Size>1</Size></Contents></ListBucketResult>");
+  };
+  const auto patient = S3Store::open(world.parts(), world.clock, world.rng);
+  EXPECT_CODE(patient->list("log/", "", [](const ObjectInfo&) { return Status(); }), ErrorCode::corrupt);
+  EXPECT_LT(page, 1300);
 }
 
 TEST(S3Store, a_missing_bucket_is_not_an_empty_vault) {

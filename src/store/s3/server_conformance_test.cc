@@ -28,7 +28,7 @@ OpenedStore open_on_server() {
   const auto parts = [&] {
     return *make_s3_parts(*parse_s3_location(url), os::environment_variable, real_clock(), real_rng());
   };
-  auto made = S3Store::create_root(parts(), real_clock(), real_rng());
+  auto made = S3Store::create_root(parts(), {}, real_clock(), real_rng());
   if (!made) {
     std::fprintf(stderr, "%s\n", made.error().message().c_str());
     std::abort();

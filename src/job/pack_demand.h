@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "store/read_plan.h"
+#include "tree/damaged.h"
+#include "tree/tree.h"
+#include "vault/vault.h"
+
+namespace holdfast::job {
+
+// A part of a recovery point.
+struct EntryRange {
+  // Keys equal to it or beneath it; empty: all.
+  Bytes beneath;
+  // Whether an entry is wanted; none: all.
+  std::function<bool(ByteView key)> wanted;
+};
+
+// Calls `visit` for each entry of the range, in key order, and `lose` for each node that cannot be read, as
+// tree::for_range_of_damaged() does. `not_found` naming the path if there is nothing beneath it.
+Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const EntryRange& range,
+                   const std::function<Status(const tree::EntryView&)>& visit,
+                   const std::function<Status(const tree::LostNode&)>& lose);
+
+// Which packs the contents of a range are read from, by their keys in the store, and how much of each. What is not in
+// the index is passed over: whoever reads it tells. Reads the point's tree, no contents.
+Result<std::map<std::string, store::PlannedRead>> measure_demand(vault::Vault::Domain& domain,
+                                                                 const vault::PointInfo& point,
+                                                                 const EntryRange& range, const std::stop_token& stop);
+
+}  // namespace holdfast::job

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "job/pack_demand.h"
+
+#include "job/testing.h"
+
+namespace holdfast::job {
+namespace {
+
+using testing::test_file;
+using testing::test_folder;
+using testing::TestBed;
+using testing::TestTree;
+
+Bytes random_bytes(uint64_t seed, size_t size) { return crypto::SeededRng(seed).bytes(size); }
+
+class PackDemandTest : public ::testing::Test {
+ protected:
+  PackDemandTest() {
+    for (const char* folder : {"", "a", "b"}) tree_[folder] = test_folder();
+    tree_["a/large"] = test_file(random_bytes(1, 900'000));
+    tree_["b/large"] = test_file(random_bytes(2, 600'000));
+    for (int number = 0; number < 40; ++number) {
+      tree_["b/small" + std::to_string(number)] = test_file(random_bytes(100 + static_cast<uint64_t>(number), 2000));
+    }
+    tree_["b/twin"] = tree_["b/large"];
+    point_ = bed_.backup(tree_);
+  }
+  std::map<std::string, store::PlannedRead> demand(EntryRange range) {
+    auto measured = measure_demand(**bed_.vault->home(), point_, range, {});
+    EXPECT_TRUE(measured.has_value()) << measured.error().message();
+    return *std::move(measured);
+  }
+  static uint64_t wanted(const std::map<std::string, store::PlannedRead>& reads) {
+    uint64_t bytes = 0;
+    for (const auto& [key, read] : reads) bytes += read.wanted_bytes;
+    return bytes;
+  }
+  TestBed bed_{31};
+  TestTree tree_;
+  vault::PointInfo point_;
+};
+
+TEST_F(PackDemandTest, all_of_a_point_wants_nearly_all_of_its_data_packs) {
+  const auto reads = demand({});
+  size_t stored_count = 0;
+  for (const std::string& key : bed_.keys()) {
+    if (!key.starts_with("data/")) continue;
+    ++stored_count;
+    ASSERT_TRUE(reads.contains(key)) << key;
+    EXPECT_EQ(reads.at(key).size_bytes, bed_.store.stat(key)->size_bytes);
+    EXPECT_LE(reads.at(key).wanted_bytes, reads.at(key).size_bytes);
+  }
+  EXPECT_EQ(reads.size(), stored_count);
+  // What stands twice is read once, and random bytes do not shrink.
+  EXPECT_GT(wanted(reads), 1'580'000u);
+  EXPECT_LT(wanted(reads), 1'700'000u);
+}
+
+TEST_F(PackDemandTest, parts_want_what_they_hold) {
+  const uint64_t a = wanted(demand({.beneath = *format::path_to_key("/a"), .wanted = {}}));
+  EXPECT_GT(a, 890'000u);
+  EXPECT_LT(a, 950'000u);
+  const auto only_small = [](ByteView key) { return as_text(key).find("small7") != std::string_view::npos; };
+  const auto small = demand({.beneath = {}, .wanted = only_small});
+  EXPECT_EQ(small.size(), 1u);
+  EXPECT_LT(wanted(small), 40'000u);  // One bundle.
+  const EntryRange nowhere{.beneath = *format::path_to_key("/c"), .wanted = {}};
+  EXPECT_EQ(measure_demand(**bed_.vault->home(), point_, nowhere, {}).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(PackDemandTest, a_stop_request_ends_it) {
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(measure_demand(**bed_.vault->home(), point_, {}, stop.get_token()).error().code(), ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace holdfast::job
