@@ -140,8 +140,11 @@ Result<S3Settings> S3Store::settings() {
     const auto copy = parts_.cache->get(settings_name, settings_tag_);
     if (copy) settings_ = TRY(decode_s3_settings(*copy));
   }
-  if (!settings_) settings_ = TRY(read_settings()).value_or(S3Settings());
-  return *settings_;
+  if (!settings_) settings_ = TRY(read_settings());
+  if (settings_) return *settings_;
+  return Error(ErrorCode::corrupt, "the settings of store " + describe() + " are missing")
+      .with_hint("Nothing is written before they are back: whoever took the object HOLDFAST-STORE away may want that "
+                 "nothing is locked any more.");
 }
 
 std::string S3Store::describe() const {
@@ -423,10 +426,8 @@ Result<std::optional<aws::s3::ListObjectsPage>> S3Store::look_once(std::string_v
   if (after.empty()) {
     // Capitals sort first, so that this page tells of the settings in any case.
     const auto found = std::ranges::find(page->objects, place(settings_name), &aws::s3::ListedObject::key);
-    const bool is_told = !page->is_truncated || page->objects.back().key > place(settings_name);
     const MutexLock lock(settings_mutex_);
     if (found != page->objects.end()) settings_tag_ = found->etag;
-    if (found == page->objects.end() && is_told && !settings_) settings_ = S3Settings();
   }
   if (!page->is_truncated) shown = std::move(*page);
   return shown;

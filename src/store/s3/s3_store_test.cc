@@ -245,6 +245,7 @@ TEST(S3Store, a_pack_read_in_many_places_takes_two_requests) {
 
 class CachedTest : public ::testing::Test {
  protected:
+  CachedTest() { world_.make(); }
   std::unique_ptr<S3Store> open() {
     S3Parts parts = world_.parts();
     parts.cached_prefixes = {"log/", "meta/"};

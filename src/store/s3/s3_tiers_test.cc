@@ -3,13 +3,19 @@
 
 #include "aws/time_text.h"
 #include "os/testing.h"
-#include "store/conformance.h"
 #include "store/s3/s3_store.h"
 #include "store/s3/s3_testing.h"
 
 // Locks and storage classes of a store in a bucket.
 namespace holdfast::store {
 namespace {
+
+#define EXPECT_CODE(result, expected)                                                                       \
+  do {                                                                                                      \
+    const auto& outcome_ = (result);                                                                        \
+    ASSERT_FALSE(outcome_.has_value()) << #result;                                                          \
+    EXPECT_EQ(to_string(outcome_.error().code()), to_string(expected)) << outcome_.error().message();       \
+  } while (false)
 
 constexpr UnixTimeNs day_ns = 86'400ll * 1'000'000'000;
 constexpr RetentionTerms month{.mode = RetentionMode::compliance, .span = std::chrono::days(30)};
@@ -109,6 +115,15 @@ TEST_F(TiersTest, settings_that_cannot_be_read_let_nothing_be_written_unlocked) 
   };
   EXPECT_CODE(put(*store, pack, "x"), ErrorCode::denied);
   EXPECT_FALSE(world_.bucket->objects.contains("p/" + pack));
+}
+
+TEST_F(TiersTest, settings_that_were_taken_away_stop_writers) {
+  make_locked();
+  world_.bucket->objects.erase("p/HOLDFAST-STORE");
+  auto store = S3Store::open(world_.parts(), world_.clock, world_.rng);
+  ASSERT_TRUE(store->list_whole().has_value());
+  EXPECT_CODE(put(*store, pack, "x"), ErrorCode::corrupt);
+  EXPECT_FALSE(*store->may_archive());  // Readers go on.
 }
 
 TEST_F(TiersTest, contents_alone_go_into_the_class_that_was_chosen) {
