@@ -10,7 +10,9 @@ namespace {
 constexpr mode_t private_mode = 0600;
 constexpr uint64_t memory_mib_default = 64;
 constexpr uint64_t iterations_default = 3;
-constexpr std::string_view existing_hint = "Name another file, or move that one away; key files are never replaced.";
+constexpr std::string_view existing_hint =
+    "Name another file, or move that one away; key files are never replaced. One that a stopped 'vault create' left "
+    "behind, which opens no vault, can be deleted.";
 
 }  // namespace
 

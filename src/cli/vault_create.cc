@@ -7,6 +7,7 @@
 #include "cli/context.h"
 #include "cli/key_options.h"
 #include "os/environment.h"
+#include "os/file.h"
 
 namespace holdfast::cli {
 
@@ -37,17 +38,26 @@ Result<vault::CreateOptions> create_options(Context& context, const Arguments& a
 Result<Exit> run(Context& context, const Arguments& arguments) {
   const std::string url = arguments.positionals().empty() ? TRY(context.vault_url()) : arguments.positionals().front();
   vault::CreateOptions create = TRY(create_options(context, arguments));
-  if (const auto path = arguments.get("key-file-out")) TRY_DO(expect_no_file(*path).during("key file"));
+  // Kept before there is a vault: one whose only key nobody has is of no use to anybody.
+  const auto key_path = arguments.get("key-file-out");
+  bool is_key_kept = false;
+  const auto keep_key_file = [&](const crypto::SecretBytes& content) -> Status {
+    Status kept = write_secret_file(*key_path, content).during("key file");
+    is_key_kept = kept.has_value();
+    return kept;
+  };
+  if (key_path) {
+    TRY_DO(expect_no_file(*key_path).during("key file"));
+    create.keep_key_file = keep_key_file;
+  }
   auto store = TRY(context.open_store(url, StoreUse::create));
   Services& services = context.services();
   auto created = vault::Keyring::create(*store, std::move(create), services.rng(), services.clock());
   if (!created && created.error().code() == ErrorCode::conflict) {
+    if (is_key_kept) os::unlink_at(os::at_cwd, *key_path).ignore("a key that opens nothing");
     return std::move(created).error().during(url).with_hint("There is a vault already; nothing was changed.");
   }
   TRY_DO(created);
-  if (created->key_file) {
-    TRY_DO(write_secret_file(*arguments.get("key-file-out"), *created->key_file).during("key file"));
-  }
   const VaultId id = created->keyring.vault_id();
   std::optional<std::string> recovery_key;
   if (arguments.has("recovery-key")) {

@@ -172,11 +172,14 @@ Result<Keyring::Created> Keyring::create(store::ObjectStore& store, CreateOption
   TRY(add_domain(draft, "vault", rng));
   TRY_DO(name_owner(draft, options.author_name, rng));
   const Bytes bytes = TRY(finish_draft(draft, now, rng));
-  TRY_DO(impl->store_next(bytes, impl->holder.clone(), nullptr));
   std::optional<crypto::SecretBytes> key_file;
-  if (!options.first_slot && !options.recipient)
+  if (!options.first_slot && !options.recipient) {
+    impl->state = TRY(reopen(bytes, impl->holder));
     key_file = format::encode_key_file(
         {"first", impl->state.stored.vault, impl->holder.box_private.clone(), impl->pin()});
+    if (options.keep_key_file) TRY_DO(options.keep_key_file(*key_file));
+  }
+  TRY_DO(impl->store_next(bytes, impl->holder.clone(), nullptr));
   return Created{Keyring(std::move(impl)), std::move(key_file)};
 }
 

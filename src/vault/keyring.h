@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,9 @@ struct CreateOptions {
   crypto::KdfParameters kdf;
   VaultParameters parameters;
   std::string author_name;               // Host name of the creator.
+  // Given the key file, if one is made, before there is a vault: whoever keeps it must have done so durably by then,
+  // or a vault could be left that nobody opens. A failure makes no vault.
+  std::function<Status(const crypto::SecretBytes& content)> keep_key_file;
 };
 
 // Uses the store it was made with, which must outlive it. Thread-compatible: readers may share it while nobody changes

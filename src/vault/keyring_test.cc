@@ -58,6 +58,26 @@ TEST_F(KeyringTest, a_vault_opens_with_the_passphrase_it_was_made_with) {
   EXPECT_FALSE(keys.id_key.is_none() || keys.cutter_key.is_none() || keys.current().metadata_key.is_none());
 }
 
+TEST_F(KeyringTest, the_key_file_is_kept_before_there_is_a_vault_that_needs_it) {
+  CreateOptions on_full_disk, options;
+  on_full_disk.keep_key_file = [](const crypto::SecretBytes&) -> Status {
+    return Error(ErrorCode::no_space, "disk full");
+  };
+  EXPECT_EQ(code(Keyring::create(store_, std::move(on_full_disk), rng_, clock_)), ErrorCode::no_space);
+  EXPECT_EQ(code(open(passphrase("x"))), ErrorCode::not_found) << "there is no vault without its key";
+  std::optional<KeyFile> kept;
+  options.keep_key_file = [&](const crypto::SecretBytes& content) -> Status {
+    kept = KeyFile{crypto::SecretBytes::from(content.view())};
+    EXPECT_EQ(code(open(Credential(KeyFile{crypto::SecretBytes::from(content.view())}))), ErrorCode::not_found);
+    return {};
+  };
+  const auto created = Keyring::create(store_, std::move(options), rng_, clock_);
+  ASSERT_TRUE(created.has_value());
+  const auto opened = open(Credential(*std::move(kept)));
+  ASSERT_TRUE(opened.has_value()) << opened.error().message();
+  EXPECT_EQ(opened->vault_id(), created->keyring.vault_id());
+}
+
 TEST_F(KeyringTest, a_wrong_passphrase_is_said_to_be_one) {
   create_with("correct horse");
   EXPECT_EQ(code(open(passphrase("correct hors"))), ErrorCode::wrong_key);

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 import tree_walker
-from holdfast import DONE, FAILED, Holdfast
+from holdfast import DONE, FAILED, NO_VAULT, Holdfast
 
 CHEAP = ("--kdf-memory", "1", "--kdf-iterations", "1")
 KILLED = 137
@@ -191,6 +191,28 @@ def test_copy(scene, request, seed):
         assert len(other.points()) == 2
         other.run("verify", "--data")
     print(f"copy: killed at {len(numbers)} of {count} calls")
+
+
+def test_a_killed_create_leaves_no_vault_without_its_key_file(binary, place):
+    count_file = f"{place}/count"
+    counted = Holdfast(binary, place, f"{place}/counted", password=None)
+    counted.create("--key-file-out", f"{place}/counted.key", env={"HOLDFAST_FAULT": f"count:{count_file}"})
+    with open(count_file, encoding="ascii") as file:
+        count = int(file.read())
+    for number in range(1, count + 1):
+        key = f"{place}/{number}.key"
+        user = Holdfast(binary, place, f"{place}/vault{number}", password=None)
+        vault, user.vault = user.vault, None
+        killed = user.start("vault", "create", vault, "--key-file-out", key,
+                            env={"HOLDFAST_FAULT": f"kill:{number}"})
+        killed.communicate(timeout=300)
+        user.vault = vault
+        if not os.path.exists(key) or user.run("--key-file", key, "points", expect=(DONE, NO_VAULT)).code == NO_VAULT:
+            again = f"{place}/{number}-again.key"
+            user.create("--key-file-out", again)
+            key = again
+        assert user.run("--key-file", key, "points", "--json").lines() == []
+    print(f"vault create with a key file: killed at {count} calls")
 
 
 def test_vault_create(binary, place, request, seed):
