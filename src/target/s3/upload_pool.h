@@ -21,7 +21,8 @@ class UploadPool {
   UploadPool(unsigned thread_count, uint64_t held_size_bytes_max);
   ~UploadPool();  // Lets what is under way end and drops the rest.
 
-  // A task that sends `held_size_bytes`, which are held until it is done. Waits where too much is.
+  // A task that sends `held_size_bytes`, which are held until it is done. Waits where too much is; a task that runs
+  // another does not, so that there is always one that can end.
   void run(uint64_t held_size_bytes, std::function<void()> task) EXCLUDES(mutex_);
   // What waits in memory for others to be sent first: false if that is too much already. Never waits itself.
   bool hold_waiting(uint64_t size_bytes) EXCLUDES(mutex_);
