@@ -57,9 +57,10 @@ Result<net::HttpHeaders> get_version(const Bucket& bucket, const ObjectVersion& 
   return std::move(response.headers);
 }
 
-Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVersion& version, uint64_t offset_bytes,
-                                           MutableByteView out, std::stop_token stop) {
+Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVersion& version,
+                                           const VersionRange& wanted, MutableByteView out, std::stop_token stop) {
   CHECK(!out.empty());
+  const uint64_t offset_bytes = wanted.offset_bytes;
   if (offset_bytes > UINT64_MAX - out.size()) return changed(bucket, version);
   const uint64_t last = offset_bytes + out.size() - 1;
   Call call = version_call(bucket, "GET", version);
@@ -69,7 +70,7 @@ Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVer
   net::HttpResponse response = TRY(send(bucket, version, call, std::move(stop)));
   if (response.status == 206 && response.into_size_bytes < out.size()) return changed(bucket, version);
   const auto range = net::find_header(response.headers, "content-range");
-  if (response.status != 206 || !range || !range->starts_with(fmt::format("bytes {}-{}/", offset_bytes, last))) {
+  if (response.status != 206 || range != fmt::format("bytes {}-{}/{}", offset_bytes, last, wanted.size_bytes)) {
     return Error(ErrorCode::corrupt, "read " + naming(bucket, version.key) + ": the server sent another range");
   }
   return std::move(response.headers);

@@ -15,10 +15,14 @@ struct ObjectVersion {
 // Fills `out` with all of the object; the headers come with it, checksums too. `changed` if it is longer or shorter.
 Result<net::HttpHeaders> get_version(const Bucket& bucket, const ObjectVersion& version, MutableByteView out,
                                      std::stop_token stop = {});
-// Fills `out` from `offset_bytes` on. `changed` if the object ends before that; `corrupt` if the server sends another
-// range. REQUIRES: !out.empty()
-Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVersion& version, uint64_t offset_bytes,
-                                           MutableByteView out, std::stop_token stop = {});
+// Fills `out` from `offset_bytes` on, of an object of `size_bytes`. `changed` if the object ends before that;
+// `corrupt` if the server sends another range or tells another size. REQUIRES: !out.empty()
+struct VersionRange {
+  uint64_t offset_bytes = 0;
+  uint64_t size_bytes = 0;
+};
+Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVersion& version,
+                                           const VersionRange& range, MutableByteView out, std::stop_token stop = {});
 
 struct PartHead {
   uint64_t size_bytes = 0;

@@ -31,7 +31,8 @@ class FakeVersionedBucket {
     std::vector<size_t> parts = {};
   };
   std::map<std::string, std::vector<Version>> keys;  // The newest first.
-  std::map<std::string, std::string> settings;       // Of the bucket: "policy" and so on.
+  // Of the bucket: "policy" and so on.
+  std::map<std::string, std::string> settings{{"versioning", "<VersioningConfiguration/>"}};
   // An answer instead of the bucket's.
   std::function<std::optional<Result<net::HttpResponse>>(const net::HttpRequest&)> before =
       [](const net::HttpRequest&) { return std::nullopt; };

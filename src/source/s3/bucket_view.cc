@@ -159,13 +159,22 @@ Result<BucketDescription> BucketView::describe(const std::stop_token& stop) {
     if (!is_absent(content.error())) found.unreadable.push_back({std::string(name), std::move(content.error())});
     return std::nullopt;
   };
-  if (const auto location = ask("location", "location")) about.region = region_of(*location);
-  if (auto versioning = aws::s3::get_versioning(bucket_, stop)) about.versioning = std::move(*versioning);
-  if (const auto ownership = ask("ownership", "ownershipControls")) about.ownership = ownership_of(*ownership);
-  if (const auto tags = aws::s3::get_tags(bucket_, {}, {}, stop)) about.tags = named(*tags);
+  const auto note = [&](const Error& error) {
+    if (!is_absent(error)) found.unreadable.push_back({"", error});
+  };
+  if (const auto location = ask("", "location")) about.region = region_of(*location);
+  // Every bucket answers that, where there are versions.
+  auto versioning = aws::s3::get_versioning(bucket_, stop);
+  if (!versioning && versioning.error().code() != ErrorCode::unsupported) return std::move(versioning.error());
+  if (versioning) about.versioning = std::move(*versioning);
+  if (const auto ownership = ask("", "ownershipControls")) about.ownership = ownership_of(*ownership);
+  const auto tags = aws::s3::get_tags(bucket_, {}, {}, stop);
+  if (tags) about.tags = named(*tags);
+  if (!tags) note(tags.error());
   if (about.ownership != acls_disabled) {
     const auto acl = aws::s3::get_acl(bucket_, {}, {}, stop);
     if (acl && !is_owners_alone(to_acl(*acl))) about.acl = to_acl(*acl);
+    if (!acl) note(acl.error());
   }
   for (const DocumentKind& kind : document_kinds) {
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "scan was stopped");
@@ -188,6 +197,8 @@ Status BucketView::add_tags(const aws::s3::ListedVersion& listed, const net::Htt
   if (!tags && tags.error().code() == ErrorCode::not_found && may_be_nameless) {
     tags = aws::s3::get_tags(bucket_, listed.key, {}, stop);
   }
+  // It said that there are some.
+  if (!tags && tags.error().code() == ErrorCode::not_found) return Error(ErrorCode::io, tags.error().message());
   attributes.tags = named(TRY(std::move(tags)));
   return {};
 }

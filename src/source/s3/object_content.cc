@@ -60,6 +60,14 @@ bool fits_checksums(const net::HttpHeaders& headers, ByteView bytes) {
   return true;
 }
 
+// Gone since it was listed, or did the server only say so?
+Error confirmed(Error error, const ObjectReading& reading, const aws::s3::ListedVersion& listed) {
+  if (error.code() != ErrorCode::not_found) return error;
+  const auto head = aws::s3::head_version(reading.view.bucket(), BucketView::name_of(listed), reading.stop);
+  const bool is_gone = !head && head.error().code() == ErrorCode::not_found;
+  return is_gone ? error : Error(ErrorCode::io, error.message());
+}
+
 class SmallObject : public Content, public std::enable_shared_from_this<SmallObject> {
  public:
   SmallObject(const ObjectReading& reading, const aws::s3::ListedVersion& listed)
@@ -100,10 +108,11 @@ class SmallObject : public Content, public std::enable_shared_from_this<SmallObj
     Bytes bytes(listed_.size_bytes);
     Bytes attributes;
     Status outcome = fetch_into(bytes, attributes);
+    if (!outcome) outcome = as_items_own(confirmed(std::move(outcome.error()), reading_, listed_));
     const MutexLock lock(mutex_);
     bytes_ = std::move(bytes);
     attributes_ = std::move(attributes);
-    if (!outcome) outcome_ = as_items_own(std::move(outcome.error()));
+    if (!outcome) outcome_ = std::move(outcome.error());
     is_done_ = true;
     done_.notify_all();
   }
@@ -151,9 +160,10 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
         return Error(ErrorCode::changed, name() + " changed since it was listed");
       }
       attributes_ = encoded(TRY(view.attributes(listed_, headers, reading_.stop)));
+      expect_checksum(headers);
       return {};
     }();
-    if (!opened) return as_items_own(std::move(opened.error()));
+    if (!opened) return as_items_own(confirmed(std::move(opened.error()), reading_, listed_));
     return {};
   }
   Result<size_t> read_at(uint64_t offset_bytes, MutableByteView out) override {
@@ -166,10 +176,35 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   }
   Result<DataRange> next_data(uint64_t offset_bytes) override { return DataRange{offset_bytes, listed_.size_bytes}; }
   Result<ReadOutcome> finish() override {
+    const MutexLock lock(mutex_);
+    const bool is_known = checksum_ && counted_in_ == was_read_.size();
+    if (is_known && !equal(std::exchange(checksum_, nullptr)->value(), expected_checksum_)) {
+      return Error(ErrorCode::changed, name() + ": the bytes differ from the server's checksum");
+    }
     return ReadOutcome{.changed_while_read = false, .attributes = attributes_};
   }
 
  private:
+  // Checked where one reader goes through all of it in order.
+  void expect_checksum(const net::HttpHeaders& headers) {
+    const MutexLock lock(mutex_);
+    checksum_.reset();
+    counted_in_ = 0;
+    for (const format::NamedText& one : object_checksums(headers)) {
+      const auto kind = aws::parse_checksum_kind(one.name);
+      const auto expected = aws::from_base64(one.value);
+      if (!kind || !expected) continue;
+      checksum_ = aws::make_checksum(*kind);
+      expected_checksum_ = *expected;
+    }
+  }
+  void count_in(uint64_t number, ByteView bytes) {
+    const MutexLock lock(mutex_);
+    if (!checksum_ || number != counted_in_) return;
+    checksum_->update(bytes);
+    ++counted_in_;
+  }
+
   struct Block {
     bool is_done = false;
     bool holds_room = false;
@@ -186,7 +221,8 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
       for (uint64_t next = number + 1; next <= number + blocks_ahead_max; ++next) ask_for(next, false);
       while (!block->is_done) done_.wait(mutex_);
     }
-    if (block->error) return as_items_own(*block->error);
+    if (block->error) return as_items_own(confirmed(*block->error, reading_, listed_));
+    count_in(number, block->bytes);
     const size_t size = std::min<size_t>(out.size(), block->bytes.size() - skip_bytes);
     std::memcpy(out.data(), block->bytes.data() + skip_bytes, size);
     if (skip_bytes + size == block->bytes.size()) drop(number);
@@ -222,8 +258,9 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   void fetch(uint64_t number, Block& block) {
     const uint64_t offset = number * block_size_bytes;
     Bytes bytes(std::min(block_size_bytes, listed_.size_bytes - offset));
-    const auto fetched = aws::s3::get_version_range(reading_.view.bucket(), BucketView::name_of(listed_), offset, bytes,
-                                                    reading_.stop);
+    const auto fetched =
+        aws::s3::get_version_range(reading_.view.bucket(), BucketView::name_of(listed_),
+                                   {.offset_bytes = offset, .size_bytes = listed_.size_bytes}, bytes, reading_.stop);
     const MutexLock lock(mutex_);
     block.bytes = std::move(bytes);
     if (!fetched) block.error = fetched.error();
@@ -238,6 +275,9 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   ConditionVariable done_;
   std::map<uint64_t, BlockPointer> blocks_ GUARDED_BY(mutex_);
   std::vector<bool> was_read_ GUARDED_BY(mutex_);
+  std::unique_ptr<aws::Checksum> checksum_ GUARDED_BY(mutex_);
+  Bytes expected_checksum_ GUARDED_BY(mutex_);
+  uint64_t counted_in_ GUARDED_BY(mutex_) = 0;  // Blocks.
 };
 
 }  // namespace

@@ -194,7 +194,7 @@ TEST(S3Source, documents_are_items_and_are_read_again_only_when_they_changed) {
   world.bucket.settings["policy"] = "{\"Version\": 2}";
   ASSERT_TRUE(sink.scan(*source));
   EXPECT_TRUE(sink.put_keys == std::set<Bytes>{key});
-  world.bucket.settings.clear();
+  world.bucket.settings.erase("policy");
   ASSERT_TRUE(sink.scan(*source));
   EXPECT_FALSE(sink.entries.contains(key));
 }
