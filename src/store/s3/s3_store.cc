@@ -32,7 +32,8 @@ constexpr uint64_t cached_size_bytes_max = 128 << 20;
 constexpr uint64_t thin_page_count_max = 200;
 constexpr uint64_t thin_page_key_count = 100;
 constexpr uint64_t small_size_bytes_max = 1 << 20;  // Fetched whole whatever is wanted of it.
-constexpr uint64_t read_ahead_size_bytes_max = 128 << 20;
+// Four packs are written at once, with parity each is some 34 MiB, and a file's chunks are spread over all of them.
+constexpr uint64_t read_ahead_size_bytes_max = 192 << 20;
 constexpr size_t content_name_size = 64;  // Hexadecimal digits of a hash.
 
 Error absent(std::string_view key) {
