@@ -4,8 +4,10 @@ time and memory, and its signatures go to no other place."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -19,6 +21,17 @@ from s3_vault_test import BucketUser
 
 TIME_S_MAX = 60  # The machine may be busy; alone it takes a second or two.
 MEMORY_BYTES_MAX = 256 << 20
+# Runs a command and writes its exit code and its peak memory in KiB to a file. In a process of its own: what the kernel
+# says of a child's peak begins at its parent's size.
+MEASURE = """
+import os, sys
+child = os.fork()
+if child == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as report:
+    report.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
+"""
 
 
 class Elsewhere:
@@ -61,11 +74,15 @@ class World:
 
     def spoiled(self, act):
         """The case's answers, with the port's number filled in."""
-        port = str(self.elsewhere.port).encode()
+        port = str(self.elsewhere.port)
+
         def answer(request, forward):
             said = act(request, forward)
-            said = said if isinstance(said, bytes) else said.encode()
-            return said.replace(b"ELSEWHERE", port)
+            if isinstance(said, bytes):
+                return said.replace(b"ELSEWHERE", port.encode())
+            said.headers = [(name, value.replace("ELSEWHERE", port)) for name, value in said.headers]
+            said.body = said.body and said.body.replace(b"ELSEWHERE", port.encode())
+            return said.encode()
         return answer
 
     def run(self, *arguments):
@@ -73,20 +90,20 @@ class World:
         self.work.without_cache()
         shutil.rmtree(self.user.environment["XDG_STATE_HOME"], ignore_errors=True)
         begun = time.monotonic()
-        # Through a shell of its own, so that what is measured is this one process.
-        process = subprocess.Popen(self.user.command(arguments), env=self.user.environment, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
-        timer = threading.Timer(TIME_S_MAX, process.kill)
+        report = os.path.join(self.work.place, "measured")
+        process = subprocess.Popen([sys.executable, "-S", "-E", "-c", MEASURE, report, *self.user.command(arguments)],
+                                   env=self.user.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   start_new_session=True)
+        timer = threading.Timer(TIME_S_MAX, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
         try:
-            out, err = process.stdout.read(), process.stderr.read()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            out, err = process.communicate()
         finally:
             timer.cancel()
-            process.stdout.close()
-            process.stderr.close()
-        return process.returncode, out, err.decode("utf-8", "replace"), time.monotonic() - begun, usage.ru_maxrss * 1024
+        assert process.returncode == 0, f"killed after {TIME_S_MAX} s"
+        with open(report, encoding="utf-8") as measured:
+            code, memory_kib = map(int, measured.read().split())
+        return code, out, err.decode("utf-8", "replace"), time.monotonic() - begun, memory_kib * 1024
 
 
 @pytest.fixture(name="world", scope="module")

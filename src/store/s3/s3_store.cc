@@ -28,6 +28,9 @@ constexpr int fetch_attempt_count_max = 3;
 constexpr uint64_t object_size_bytes_max = uint64_t{5} << 30;  // Of one PUT.
 constexpr size_t piece_size_bytes_max = 4 << 20;
 constexpr uint64_t cached_size_bytes_max = 128 << 20;
+// What the layers above keep of themselves (store/parity): a line or two.
+constexpr std::string_view own_prefix = "store/";
+constexpr uint64_t own_size_bytes_max = 1 << 20;
 // A page holds a thousand keys; a few may hold less. One that would take for ever, a key at a time, is none of ours.
 constexpr uint64_t thin_page_count_max = 200;
 constexpr uint64_t thin_page_key_count = 100;
@@ -345,7 +348,7 @@ Result<Bytes> S3Store::get(std::string_view key, std::optional<Range> range) {
     auto whole = fetch(key);
     if (whole || whole.error().code() != ErrorCode::corrupt) return whole;
   }
-  auto got = get_checked(key, object_size_bytes_max);
+  auto got = get_checked(key, key.starts_with(own_prefix) ? own_size_bytes_max : object_size_bytes_max);
   if (!got) return object_error(got.error(), key);
   return std::move(got->body);
 }
