@@ -223,6 +223,20 @@ TEST_F(HttpClientTest, a_silent_server_is_given_up) {
   EXPECT_CODE(get(server, impatient), ErrorCode::io);
 }
 
+TEST_F(HttpClientTest, bodies_without_end_are_cut_off_whatever_the_caller_would_take) {
+  const std::string chunk = "100000\r\n" + std::string(1 << 20, 'x') + "\r\n";
+  for (const char* status : {"200 OK", "403 No"}) {
+    const ScriptedServer server([&](const SeenRequest&, const ServerEnd& end) {
+      end.send(std::string("HTTP/1.1 ") + status + "\r\nTransfer-Encoding: chunked\r\n\r\n");
+      while (end.send(chunk)) {
+      }
+      return false;
+    });
+    HttpClient client(options(), clock_);
+    EXPECT_CODE(client.send({.url = server.url("/"), .body_size_bytes_max = uint64_t{5} << 30}), ErrorCode::corrupt);
+  }
+}
+
 // Each look is an hour after the one before, as on a machine that sleeps.
 class SleepyClock : public Clock {
  public:

@@ -14,6 +14,16 @@ namespace holdfast::net {
 namespace {
 
 constexpr size_t header_count_max = 1000;
+// Whatever a caller would take: of a body whose length nobody said, and of one that only tells of a failure.
+constexpr uint64_t unsized_body_size_bytes_max = 64 << 20;
+constexpr uint64_t failure_size_bytes_max = 1 << 20;
+
+uint64_t kept_size_bytes_max(const HttpRequest& request, const HttpResponse& response) {
+  uint64_t size_bytes_max = request.body_size_bytes_max;
+  if (response.status >= 300) size_bytes_max = std::min(size_bytes_max, failure_size_bytes_max);
+  if (find_header(response.headers, "content-length")) return size_bytes_max;
+  return std::min(size_bytes_max, unsized_body_size_bytes_max);
+}
 
 std::string_view trimmed(std::string_view text) {
   const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
@@ -72,8 +82,9 @@ bool HttpExchange::take_body(ByteView piece) {
     response_.into_size_bytes += piece.size();
     return true;
   }
-  if (piece.size() > request_.body_size_bytes_max - response_.body.size()) {
-    return fail(fmt::format("the answer is longer than {} bytes", request_.body_size_bytes_max));
+  const uint64_t size_bytes_max = kept_size_bytes_max(request_, response_);
+  if (piece.size() > size_bytes_max - response_.body.size()) {
+    return fail(fmt::format("the answer is longer than {} bytes", size_bytes_max));
   }
   append(response_.body, piece);
   return true;
