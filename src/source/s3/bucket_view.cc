@@ -139,7 +139,11 @@ std::vector<NamedText> object_headers(const net::HttpHeaders& headers) {
 
 aws::s3::ObjectVersion BucketView::name_of(const aws::s3::ListedVersion& listed) {
   const bool is_mutable = listed.version_id == no_versions;
-  return {.key = listed.key, .version_id = listed.version_id, .etag = is_mutable ? listed.etag : std::string_view()};
+  // Some servers know no version by the name of "null".
+  const bool is_nameless = is_mutable && listed.is_latest;
+  return {.key = listed.key,
+          .version_id = is_nameless ? std::string_view() : listed.version_id,
+          .etag = is_mutable ? listed.etag : std::string_view()};
 }
 
 Result<BucketDescription> BucketView::describe(const std::stop_token& stop) {

@@ -19,6 +19,13 @@ constexpr uint64_t part_count_max = 10'000;
 // What is larger waits in a file instead of memory.
 constexpr uint64_t memory_size_bytes_max = 8 << 20;
 
+std::string upper(std::string text) {
+  for (char& c : text) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return text;
+}
+
 std::string tagging_of(const std::vector<format::NamedText>& tags) {
   aws::Query query;
   for (const format::NamedText& tag : tags) query.emplace_back(tag.name, tag.value);
@@ -220,6 +227,13 @@ Result<UploadedVersion> ObjectUpload::put_whole() {
     for (const format::NamedText& one : attributes_.checksums) {
       request.headers.push_back({"x-amz-checksum-" + one.name, one.value});
     }
+  }
+  // Without one, no object is taken that is to be locked.
+  const bool has_checksum = request.headers.size() > headers().size();
+  if (place_.keeps_locks && !has_checksum) request.checksum = aws::ChecksumKind::crc64nvme;
+  if (place_.keeps_locks) {
+    const std::string name = has_checksum ? attributes_.checksums.front().name : "crc64nvme";
+    request.headers.push_back({"x-amz-sdk-checksum-algorithm", upper(name)});
   }
   const aws::s3::PutObjectAnswer answer = TRY(aws::s3::put_object(place_.bucket, request));
   std::string etag = answer.etag;
