@@ -64,7 +64,7 @@ void add_cache(store::S3Parts& parts, uint64_t size_bytes_max) {
   if (!folder || size_bytes_max == 0) return;
   const std::string place = parts.client.endpoint.url() + "/" + parts.bucket + "/" + parts.prefix;
   const std::string name = to_hex(ByteView(crypto::hash(as_bytes(place))).first(16));
-  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/"};
+  parts.cached_prefixes = {"index/", "keys/", "log/", "meta/", "state/", "store/"};
   parts.cache = std::make_unique<store::ObjectCache>(*folder + "/s3/" + name, size_bytes_max);
 }
 

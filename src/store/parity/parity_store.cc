@@ -35,31 +35,12 @@ std::vector<ByteView> with_tail(std::span<const ByteView> parts, ByteView tail) 
   return all;
 }
 
-// What is stored for a marker whose share has so many digits.
-uint64_t marker_size_bytes(uint64_t digit_count) {
-  return parity::TailShape{.object_size_bytes = marker_text.size() + digit_count, .percent = marker_percent}
-      .stored_size_bytes();
-}
-
-// Never more than a marker can have, whatever a server sends. A torn one is read as far as it goes.
-Result<Bytes> read_marker_bytes(ObjectStore& store, uint64_t digit_count) {
-  const uint64_t wanted = marker_size_bytes(digit_count);
-  Result<Bytes> stored = store.get(marker_key, Range{.offset_bytes = 0, .size_bytes = wanted});
-  if (stored || stored.error().code() != ErrorCode::corrupt) return stored;
-  const uint64_t size_bytes = std::min(TRY(store.stat(marker_key)).size_bytes, wanted);
-  return store.get(marker_key, Range{.offset_bytes = 0, .size_bytes = size_bytes});
-}
-
 // The share that the marker tells; nothing if there is no marker.
 Result<std::optional<unsigned>> read_marker(ObjectStore& store) {
-  const Result<Bytes> stored = read_marker_bytes(store, 1);
+  const Result<Bytes> stored = store.get(marker_key, std::nullopt);
   if (!stored && stored.error().code() == ErrorCode::not_found) return std::optional<unsigned>();
   TRY_DO(stored);
-  parity::Restored marker = TRY(parity::restore(marker_key, marker_percent, *stored));
-  if (marker.object_size_bytes == marker_text.size() + 2) {
-    const Bytes longer = TRY(read_marker_bytes(store, 2));
-    marker = TRY(parity::restore(marker_key, marker_percent, longer));
-  }
+  const parity::Restored marker = TRY(parity::restore(marker_key, marker_percent, *stored));
   if (marker.damaged_parts > 0) {
     const ByteView part = marker.stored;
     store.replace(marker_key, std::span(&part, 1)).ignore("it was read, and the next one to open tries again");

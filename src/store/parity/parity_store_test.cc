@@ -302,23 +302,6 @@ TEST(ParityStore, on_a_disk_that_cannot_be_written_a_reader_still_gets_the_right
   }
 }
 
-TEST(ParityStore, opening_reads_the_marker_and_leaves_a_sound_one_as_it_is) {
-  for (const unsigned percent : {1u, 9u, 10u, 90u}) {
-    auto disk = std::make_unique<MemStore>();
-    auto twin = disk->share(), raw = disk->share();
-    ASSERT_TRUE(ParityStore::create(std::move(disk), percent).has_value());
-    const Bytes marker = raw->get("store/parity", std::nullopt).value();
-    const auto opened = ParityStore::open(std::move(twin)).value();
-    EXPECT_EQ(dynamic_cast<ParityStore&>(*opened).percent(), percent);
-    EXPECT_EQ(raw->get("store/parity", std::nullopt).value(), marker);
-    for (const size_t size : {marker.size() - 1, marker.size() - 3000}) {
-      ASSERT_TRUE(raw->overwrite_for_test("store/parity", ByteView(marker).first(size)).has_value());
-      EXPECT_EQ(dynamic_cast<ParityStore&>(*ParityStore::open(raw->share()).value()).percent(), percent) << size;
-      EXPECT_EQ(raw->get("store/parity", std::nullopt).value(), marker) << size;
-    }
-  }
-}
-
 TEST(ParityStore, the_share_is_remembered_and_a_store_without_parity_stays_without) {
   auto disk = std::make_unique<MemStore>();
   auto twin = disk->share();
