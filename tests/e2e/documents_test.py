@@ -29,6 +29,7 @@ from holdfast import Holdfast
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"(?ms)(?:^<!-- (?P<note>[^\n]*?) -->\n+)?^```(?P<kind>[a-z]*)\n(?P<body>.*?)^```$")
 ID = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f]|\d{8})[0-9a-f]{8,64}\b")
+VERSION_ID = re.compile(r"\b[0-9A-Z]{26}\b")
 RECOVERY_KEY = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){13}\b")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?: (?:B|KiB|MiB|GiB|TiB)\b)?")
 STOP = "session-command-is-over"
@@ -117,6 +118,7 @@ class Shell:
 
 def shape(line):
     line = RECOVERY_KEY.sub("KEY", line)
+    line = VERSION_ID.sub("VERSION", line)
     line = ID.sub("ID", line)
     return re.sub(r"\s+", " ", NUMBER.sub("N", line)).strip()
 

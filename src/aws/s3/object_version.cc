@@ -77,7 +77,8 @@ Result<net::HttpHeaders> get_version_range(const Bucket& bucket, const ObjectVer
 }
 
 Result<PartHead> head_part(const Bucket& bucket, const ObjectVersion& version, uint64_t number, std::stop_token stop) {
-  Call call = version_call(bucket, "HEAD", version);
+  // Without If-Match, which some servers compare with the part's ETag; who reads the content sees whether it changed.
+  Call call = version_call(bucket, "HEAD", {.key = version.key, .version_id = version.version_id, .etag = {}});
   call.query.emplace_back("partNumber", std::to_string(number));
   const net::HttpResponse response = TRY(send(bucket, version, call, std::move(stop)));
   const auto size_bytes = header_number(response.headers, "content-length");
