@@ -137,6 +137,16 @@ def test_decay_in_a_single_folder_is_mended_by_parity(binary, place, plain):
     assert not restored(user, plain, "back")
 
 
+def test_making_a_vault_twice_leaves_the_one_without_parity_readable(binary, place, plain):
+    user = Holdfast(binary, place, f"{place}/vault")
+    user.create("--parity", "0")
+    user.backup(plain)
+    before = user.objects()
+    assert "already" in user.create(expect=FAILED).errors
+    assert user.objects() == before
+    assert not restored(user, plain, "back")
+
+
 def test_a_restore_mends_what_it_finds_damaged(binary, place, plain):
     user = Holdfast(binary, place, f"{place}/vault")
     user.create("--parity", "3")

@@ -56,12 +56,25 @@ Result<std::optional<unsigned>> read_marker(ObjectStore& store) {
   return std::optional(percent);
 }
 
+// What was stored without a tail could not be read any more if there were a marker.
+Status expect_empty(ObjectStore& store) {
+  return store.list("", "", [&](const ObjectInfo& found) -> Status {
+    return Error(ErrorCode::conflict, store.describe() + ": it holds objects already, " + found.key + " for one, and "
+                                          "parity is for a store that is made anew")
+        .with_hint("There is a vault already; nothing was changed.");
+  });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ParityStore>> ParityStore::create(std::unique_ptr<ObjectStore> inner, unsigned percent) {
   if (percent == 0 || percent > parity::percent_max) {
     return Error(ErrorCode::invalid, "parity of " + std::to_string(percent) + " %: 1 to 90 can be had");
   }
+  if (const auto kept = TRY(read_marker(*inner))) {
+    return std::unique_ptr<ParityStore>(new ParityStore(std::move(inner), *kept));
+  }
+  TRY_DO(expect_empty(*inner));
   const std::string text = std::string(marker_text) + std::to_string(percent);
   const ByteView part = as_bytes(text);
   const Bytes tail = parity::encode_tail(marker_key, marker_percent, std::span(&part, 1));

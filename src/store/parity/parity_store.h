@@ -22,7 +22,8 @@ namespace holdfast::store {
 // stored, as on a disk that is mounted read-only, this reader still gets the right bytes.
 class ParityStore : public Decorator, public ListsWhole {
  public:
-  // `percent` from 1 to 90. Where the store has parity already, its own share stays.
+  // `percent` from 1 to 90. Where the store has parity already, its own share stays. `conflict` if it has none and
+  // holds objects.
   static Result<std::unique_ptr<ParityStore>> create(std::unique_ptr<ObjectStore> inner, unsigned percent);
   // The store itself if it was made without parity.
   static Result<std::unique_ptr<ObjectStore>> open(std::unique_ptr<ObjectStore> inner);

@@ -321,5 +321,17 @@ TEST(ParityStore, the_share_is_remembered_and_a_store_without_parity_stays_witho
   EXPECT_EQ(ParityStore::open(std::move(plain)).value().get(), before);
 }
 
+TEST(ParityStore, a_store_that_holds_objects_without_parity_is_left_as_it_is) {
+  MemStore disk;
+  const Bytes object = random_bytes(5000, 1);
+  const ByteView part = object;
+  ASSERT_TRUE(disk.create("keys/1", std::span(&part, 1)).has_value());
+  const auto made = ParityStore::create(disk.share(), 3);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code(), ErrorCode::conflict);
+  EXPECT_EQ(disk.stat("store/parity").error().code(), ErrorCode::not_found);
+  EXPECT_EQ(ParityStore::open(disk.share()).value()->get("keys/1", std::nullopt).value(), object);
+}
+
 }  // namespace
 }  // namespace holdfast::store
