@@ -66,18 +66,20 @@ boost::json::array texts(const std::vector<std::string>& values) {
 
 void tell(Output& output, const Arguments& arguments, const vault::Author& author) {
   const StorePolicy policy = store_policy_of(author);
+  std::vector<std::string> reads = policy.reads;
+  reads.emplace_back(store_own_prefix);
   boost::json::object object{{"type", "author"},
                              {"id", vault::to_hex(author.id)},
                              {"kind", role_name(author.role)},
                              {"name", author.name},
                              {"domain", author.domain},
-                             {"reads", texts(policy.reads)},
+                             {"reads", texts(reads)},
                              {"creates", texts(policy.creates)},
                              {"removes", texts(policy.removes)}};
   output.text(fmt::format("{} {} ({}) may write; its credential is in {}", role_name(author.role), author.name,
                           vault::to_hex(author.id), *arguments.get("output")));
   output.text("What its access to the store has to allow, and no more:");
-  output.text(fmt::format("  list and read   {}", fmt::join(policy.reads, " ")));
+  output.text(fmt::format("  list and read   {}", fmt::join(reads, " ")));
   output.text(fmt::format("  create only     {}", fmt::join(policy.creates, " ")));
   const std::string removes = fmt::format("{}", fmt::join(policy.removes, " "));
   output.text(fmt::format("  remove          {}", removes.empty() ? "nothing" : removes));

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <set>
 
 #include "cli/retention_options.h"
@@ -134,6 +136,42 @@ TEST(StorePolicy, an_agent_creates_only_beneath_its_own_name) {
   EXPECT_EQ(policy.reads, (std::vector<std::string>{"data/00000003/", "index/00000003/", "keys/", "log/00000003/",
                                                     "meta/00000003/", "state/00000003/"}));
   EXPECT_TRUE(policy.removes.empty());
+}
+
+// Whether a text of AWS's, in which '*' stands for anything, stands for `name`.
+bool stands_for(std::string_view pattern, std::string_view name) {
+  const size_t star = pattern.find('*');
+  return star == std::string_view::npos ? pattern == name : name.starts_with(pattern.substr(0, star));
+}
+
+// Every command begins by reading these.
+TEST(StorePolicy, whoever_has_it_can_open_the_vault) {
+  vault::Author author;
+  author.domain = 3;
+  for (const vault::Role role : {vault::Role::agent, vault::Role::collector}) {
+    author.role = role;
+    const boost::json::object policy = s3_policy(store_policy_of(author), "bucket/vault");
+    const auto is_granted = [&](std::string_view action, std::string_view name) {
+      for (const auto& statement : policy.at("Statement").as_array()) {
+        const auto& actions = statement.at("Action").as_array();
+        const bool is_about = statement.at("Effect").as_string() == "Allow" &&
+                              std::any_of(actions.begin(), actions.end(),
+                                          [&](const boost::json::value& one) { return one.as_string() == action; });
+        if (!is_about) continue;
+        for (const auto& resource : statement.at("Resource").as_array()) {
+          if (stands_for(resource.as_string(), name)) return true;
+        }
+      }
+      return false;
+    };
+    for (const std::string_view key : {"store/parity", "HOLDFAST-STORE", "keys/1"}) {
+      EXPECT_TRUE(is_granted("s3:GetObject", "arn:aws:s3:::bucket/vault/" + std::string(key))) << key;
+    }
+    EXPECT_FALSE(is_granted("s3:PutObject", "arn:aws:s3:::bucket/vault/store/parity"));
+    const auto& prefixes = policy.at("Statement").at(0).at("Condition").at("StringLike").at("s3:prefix").as_array();
+    const auto is_listed = [](const boost::json::value& prefix) { return prefix.as_string() == "vault/store/*"; };
+    EXPECT_TRUE(std::any_of(prefixes.begin(), prefixes.end(), is_listed));
+  }
 }
 
 }  // namespace

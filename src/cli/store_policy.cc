@@ -49,8 +49,10 @@ StorePolicy store_policy_of(const vault::Author& author) {
 boost::json::object s3_policy(const StorePolicy& policy, std::string_view bucket) {
   const std::string_view bucket_name = bucket.substr(0, bucket.find('/'));
   const std::string_view folder = bucket_name.size() == bucket.size() ? "" : bucket.substr(bucket_name.size() + 1);
+  std::vector<std::string> reads = policy.reads;
+  reads.emplace_back(store_own_prefix);
   boost::json::array prefixes;
-  for (const std::string& prefix : policy.reads) {
+  for (const std::string& prefix : reads) {
     prefixes.emplace_back((folder.empty() ? "" : std::string(folder) + "/") + prefix + "*");
   }
   boost::json::object list = statement("Allow", {"s3:ListBucket"}, {"arn:aws:s3:::" + std::string(bucket_name)});
@@ -58,7 +60,6 @@ boost::json::object s3_policy(const StorePolicy& policy, std::string_view bucket
   // A write without If-None-Match could replace what stands there.
   boost::json::object replace = statement("Deny", {"s3:PutObject"}, resources(policy.creates, bucket));
   replace["Condition"] = {{"Null", {{"s3:if-none-match", "true"}}}, {"Bool", {{"s3:ObjectCreationOperation", "true"}}}};
-  std::vector<std::string> reads = policy.reads;
   reads.emplace_back("HOLDFAST-STORE");  // What was decided when the store was made.
   // A vault with object lock has every writer lock what it writes.
   boost::json::array statements{std::move(list), statement("Allow", {"s3:GetObject"}, resources(reads, bucket)),
