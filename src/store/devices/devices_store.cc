@@ -104,8 +104,8 @@ std::string DevicesStore::describe() const {
 
 Capabilities DevicesStore::capabilities() const {
   Capabilities common{.atomic_create = true, .locks = true};
-  for (const size_t member : pool_->usable_members()) {
-    const Capabilities one = pool_->usable(member)->capabilities();
+  for (const auto& [member, store] : pool_->usable_stores()) {
+    const Capabilities one = store->capabilities();
     common.atomic_create = common.atomic_create && one.atomic_create;
     common.locks = common.locks && one.locks;
   }
@@ -324,7 +324,7 @@ Status DevicesStore::list(std::string_view prefix, std::string_view after,
                           const std::function<Status(const ObjectInfo&)>& visit) {
   TRY_DO(check_prefix(prefix));
   std::vector<ObjectStore*> stores;
-  for (const size_t member : pool_->usable_members()) stores.push_back(pool_->usable(member));
+  for (const auto& [member, store] : pool_->usable_stores()) stores.push_back(store);
   return devices::list_union(stores, prefix, after, [&](const std::string& key) -> Status {
     if (key.starts_with(devices::own_prefix)) return {};
     const Result<ObjectInfo> info = stat(key);
@@ -342,8 +342,8 @@ Status DevicesStore::remove(std::string_view key) {
   const auto leave_notes = [&]() -> Status {
     if (pool_->missing_count() == 0) return {};
     const std::string note = std::string(devices::gone_prefix) + std::string(key);
-    for (const size_t member : pool_->usable_members()) {
-      const Status made = pool_->usable(member)->create(note, {});
+    for (const auto& [member, store] : pool_->usable_stores()) {
+      const Status made = store->create(note, {});
       if (!made && made.error().code() != ErrorCode::conflict) return made;
     }
     return {};
@@ -351,8 +351,7 @@ Status DevicesStore::remove(std::string_view key) {
   TRY_DO(leave_notes().during("remove " + naming(key)));
   size_t removed_count = 0;
   bool has_failed = false;
-  for (const size_t member : pool_->usable_members()) {
-    ObjectStore* const store = pool_->usable(member);
+  for (const auto& [member, store] : pool_->usable_stores()) {
     if (is_exclusive) devices::remove_votes(*store, key);
     const Status removed = store->remove(key);
     if (removed) ++removed_count;
@@ -380,8 +379,8 @@ Result<Examination> DevicesStore::examine(std::string_view key, Repair repair) {
 
 Result<std::unique_ptr<StoreLock>> DevicesStore::try_lock(LockMode mode) {
   auto locks = std::make_unique<ManyLocks>();
-  for (const size_t member : pool_->usable_members()) {
-    auto lock = pool_->usable(member)->try_lock(mode);
+  for (const auto& [member, store] : pool_->usable_stores()) {
+    auto lock = store->try_lock(mode);
     if (lock) {
       locks->add(std::move(*lock));
     } else {
@@ -394,10 +393,7 @@ Result<std::unique_ptr<StoreLock>> DevicesStore::try_lock(LockMode mode) {
 }
 
 Status DevicesStore::settle(std::span<const std::string> keys) {
-  for (const size_t member : pool_->usable_members()) {
-    ObjectStore* const store = pool_->usable(member);
-    if (store != nullptr) TRY_DO(store::settle(*store, keys));
-  }
+  for (const auto& [member, store] : pool_->usable_stores()) TRY_DO(store::settle(*store, keys));
   return {};
 }
 

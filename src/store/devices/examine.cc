@@ -216,10 +216,9 @@ class StripeExaminer {
 }  // namespace
 
 Result<Examination> examine_exclusive(Pool& pool, std::string_view key, Repair repair) {
-  const std::vector<size_t> members = pool.usable_members();
-  const Examination found = TRY(examine_copies(pool, key, members, repair));
+  const Examination found = TRY(examine_copies(pool, key, pool.usable_members(), repair));
   if (repair == Repair::write_back && found.damaged_parts == found.repaired_parts && pool.missing_count() == 0) {
-    for (const size_t member : members) remove_votes(*pool.usable(member), key);
+    for (const auto& [member, store] : pool.usable_stores()) remove_votes(*store, key);
   }
   return found;
 }

@@ -317,6 +317,40 @@ TEST_P(Losses, a_device_that_comes_back_late_knows_what_happened_meanwhile) {
   }
 }
 
+// As another thread would: while a call goes through the devices, a write meets one that fails.
+TEST(DeviceOutages, a_device_may_fail_while_a_call_goes_through_them) {
+  const std::string key = "log/1/1";
+  const std::map<std::string, std::function<void(DevicesStore&)>> calls{
+      {"capabilities", [](DevicesStore& store) { (void)store.capabilities(); }},
+      {"lock", [](DevicesStore& store) { EXPECT_TRUE(store.try_lock(LockMode::shared).has_value()); }},
+      {"create", [](DevicesStore& store) { EXPECT_TRUE(put(store, "log/1/2", as_bytes("two")).has_value()); }},
+      {"remove", [&](DevicesStore& store) { EXPECT_TRUE(store.remove(key).has_value()); }},
+      {"examine", [&](DevicesStore& store) { EXPECT_TRUE(store.examine(key, Repair::write_back).has_value()); }},
+  };
+  for (const auto& [name, call] : calls) {
+    for (int call_number = 1; call_number <= 6; ++call_number) {
+      SCOPED_TRACE(name + " call " + std::to_string(call_number));
+      Rack rack(5);
+      ASSERT_TRUE(put(*rack.create({.parity_count = 2}), key, as_bytes("one")).has_value());
+      DevicesStore* outer = nullptr;
+      int calls_left = call_number;
+      rack.watch(0, [&] {
+        if (outer == nullptr || --calls_left != 0) return;
+        DevicesStore* const store = std::exchange(outer, nullptr);
+        EXPECT_TRUE(put(*store, "log/1/9", as_bytes("nine")).has_value());
+      });
+      rack.let_die_after(4, 0);
+      const auto store = rack.open();
+      outer = store.get();
+      call(*store);
+      const bool has_happened = outer == nullptr;
+      outer = nullptr;
+      EXPECT_TRUE(!has_happened || store->devices().devices.at(4).state == DeviceState::failed);
+      EXPECT_TRUE(has_happened || call_number > 1);
+    }
+  }
+}
+
 TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
   Rack rack(5);
   const auto objects = sample_objects(2);

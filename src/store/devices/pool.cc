@@ -216,12 +216,18 @@ ObjectStore* Pool::usable(size_t member) const {
   return slot.state.load(std::memory_order_acquire) == DeviceState::online ? slot.store.get() : nullptr;
 }
 
-std::vector<size_t> Pool::usable_members() const {
-  std::vector<size_t> usable_ones;
+std::vector<std::pair<size_t, ObjectStore*>> Pool::usable_stores() const {
+  std::vector<std::pair<size_t, ObjectStore*>> usable_ones;
   for (size_t i = 0; i < members_.size(); ++i) {
-    if (usable(i) != nullptr) usable_ones.push_back(i);
+    if (ObjectStore* const store = usable(i)) usable_ones.emplace_back(i, store);
   }
   return usable_ones;
+}
+
+std::vector<size_t> Pool::usable_members() const {
+  std::vector<size_t> members;
+  for (const auto& [member, store] : usable_stores()) members.push_back(member);
+  return members;
 }
 
 void Pool::take_out(size_t member) {
@@ -239,15 +245,15 @@ Error Pool::too_few(std::string_view what) const {
 }
 
 Status Pool::begin_change() {
-  const std::vector<size_t> online = usable_members();
+  const auto online = usable_stores();
   if (online.size() < layout_.quorum()) {
     return Error(ErrorCode::denied, std::to_string(online.size()) + " of " + std::to_string(member_count()) +
                                         " devices are usable and " + std::to_string(layout_.quorum()) +
                                         " must be, so nothing is written")
         .with_hint("Mount the missing devices or replace them with 'holdfast vault replace-device'.");
   }
-  for (const size_t i : online) {
-    const Result<ObjectInfo> newer = usable(i)->stat(layout_key(layout_.number + 1));
+  for (const auto& [member, store] : online) {
+    const Result<ObjectInfo> newer = store->stat(layout_key(layout_.number + 1));
     if (newer) return Error(ErrorCode::changed, "the devices of the store were changed meanwhile; start again");
   }
   const MutexLock lock(mutex_);
@@ -262,9 +268,9 @@ Status Pool::begin_change() {
 Status Pool::mark_absent(const Id& device) {
   size_t marked = 0;
   Status failed;
-  const std::vector<size_t> online = usable_members();
-  for (const size_t i : online) {
-    const Status made = put(*members_[i]->store, absent_key(device), {});
+  const auto online = usable_stores();
+  for (const auto& [member, store] : online) {
+    const Status made = put(*store, absent_key(device), {});
     if (made) {
       ++marked;
     } else {
@@ -291,7 +297,7 @@ bool Pool::is_marked_absent(size_t member) const {
 
 Status Pool::copy_exclusive(ObjectStore& to) {
   std::vector<ObjectStore*> sources;
-  for (const size_t i : usable_members()) sources.push_back(usable(i));
+  for (const auto& [member, store] : usable_stores()) sources.push_back(store);
   return list_union(sources, "", "", [&](const std::string& key) -> Status {
     const bool is_wanted = key.starts_with(layout_prefix) || (!key.starts_with(own_prefix) && is_exclusive(key));
     if (!is_wanted || to.stat(key)) return {};
@@ -308,7 +314,7 @@ Status Pool::copy_exclusive(ObjectStore& to) {
 Status Pool::catch_up(size_t member) {
   ObjectStore& late = *members_[member]->store;
   std::vector<ObjectStore*> others;
-  for (const size_t i : usable_members()) others.push_back(usable(i));
+  for (const auto& [i, store] : usable_stores()) others.push_back(store);
   if (others.size() + layout_.quorum() <= member_count()) return too_few("bring a device up to date");
   TRY_DO(list_union(others, gone_prefix, "", [&](const std::string& note) -> Status {
     const std::string key = note.substr(gone_prefix.size());
@@ -329,10 +335,10 @@ Status Pool::catch_up(size_t member) {
 
 // With all members up to date, marks and notes have served.
 void Pool::forget_notes() {
-  for (const size_t i : usable_members()) {
+  for (const auto& [member, store] : usable_stores()) {
     std::vector<std::string> keys;
     for (const std::string_view prefix : {gone_prefix, absent_prefix}) {
-      usable(i)
+      store
           ->list(prefix, "",
                  [&](const ObjectInfo& info) -> Status {
                    keys.push_back(info.key);
@@ -340,7 +346,7 @@ void Pool::forget_notes() {
                  })
           .ignore("the next one to open the store tries again");
     }
-    for (const std::string& key : keys) usable(i)->remove(key).ignore("as above");
+    for (const std::string& key : keys) store->remove(key).ignore("as above");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -40,6 +41,8 @@ class Pool {
   // Null unless the member is usable. Stays valid as long as the pool.
   ObjectStore* usable(size_t member) const;
   std::vector<size_t> usable_members() const;
+  // The same with their stores: another thread may take one out of use at any moment.
+  std::vector<std::pair<size_t, ObjectStore*>> usable_stores() const;
   size_t missing_count() const { return member_count() - usable_members().size(); }
   // Whether what no usable member has can be said not to exist.
   bool knows_all() const { return missing_count() <= layout_.parity_count; }

@@ -56,6 +56,40 @@ class ReadOnlyStore : public Decorator {
   static Status read_only() { return Error(ErrorCode::denied, "the device is mounted read-only"); }
 };
 
+// Tells before each call that asks something of the device.
+class WatchedStore : public Decorator {
+ public:
+  WatchedStore(std::unique_ptr<ObjectStore> inner, std::function<void()> on_call)
+      : Decorator(std::move(inner)), on_call_(std::move(on_call)) {}
+  Capabilities capabilities() const override {
+    on_call_();
+    return Decorator::capabilities();
+  }
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    on_call_();
+    return Decorator::create(key, parts);
+  }
+  Result<ObjectInfo> stat(std::string_view key) override {
+    on_call_();
+    return Decorator::stat(key);
+  }
+  Result<Bytes> get(std::string_view key, std::optional<Range> range) override {
+    on_call_();
+    return Decorator::get(key, range);
+  }
+  Status remove(std::string_view key) override {
+    on_call_();
+    return Decorator::remove(key);
+  }
+  Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override {
+    on_call_();
+    return Decorator::try_lock(mode);
+  }
+
+ private:
+  const std::function<void()> on_call_;
+};
+
 class Rack {
  public:
   explicit Rack(size_t count) {
@@ -85,6 +119,8 @@ class Rack {
   void let_die_after(size_t i, int64_t call_count) {
     disks_.at(paths_[i]).calls_left = std::make_shared<std::atomic<int64_t>>(call_count);
   }
+  // Calls `on_call` before whatever is asked of the device.
+  void watch(size_t i, std::function<void()> on_call) { disks_.at(paths_[i]).on_call = std::move(on_call); }
   void make_read_only(size_t i, bool is_read_only) { disks_.at(paths_[i]).is_read_only = is_read_only; }
   void let_live(size_t i) { disks_.at(paths_[i]).calls_left = nullptr; }
 
@@ -99,6 +135,7 @@ class Rack {
       if (!disk.is_formatted) return Error(ErrorCode::not_found, path + ": empty");
       std::unique_ptr<ObjectStore> store = disk.objects->share();
       if (disk.calls_left) store = std::make_unique<DyingStore>(std::move(store), disk.calls_left);
+      if (disk.on_call) store = std::make_unique<WatchedStore>(std::move(store), disk.on_call);
       if (disk.is_read_only) store = std::make_unique<ReadOnlyStore>(std::move(store));
       if (calls_left_) store = std::make_unique<DyingStore>(std::move(store), calls_left_);
       return store;
@@ -116,6 +153,7 @@ class Rack {
     bool is_pulled = false;
     bool is_read_only = false;
     std::shared_ptr<std::atomic<int64_t>> calls_left;
+    std::function<void()> on_call;
   };
   std::vector<std::string> paths_;
   std::map<std::string, Disk> disks_;
