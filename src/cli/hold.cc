@@ -55,29 +55,25 @@ Result<Exit> run_list(Context& context, const Arguments&) {
   return Exit::done;
 }
 
+Command of_points(const char* name, const char* summary, const char* description, decltype(Command::run) run) {
+  return {.name = name,
+          .positionals = "POINT...",
+          .summary = summary,
+          .description = description,
+          .options = options,
+          .positionals_min = 1,
+          .positionals_max = 100'000,
+          .run = run};
+}
+
 }  // namespace
 
 Command hold_add_command() {
-  return {.name = "hold add",
-          .positionals = "POINT...",
-          .summary = "Keep recovery points from being forgotten until the hold is lifted",
-          .description = "Holds bind whatever a policy or a lock would allow. A point may bear several.",
-          .options = options,
-          .positionals_min = 1,
-          .positionals_max = 100'000,
-          .run = run_add};
+  return of_points("hold add", "Keep recovery points from being forgotten until the hold is lifted",
+                   "Holds bind whatever a policy or a lock would allow. A point may bear several.", run_add);
 }
 
-Command hold_remove_command() {
-  return {.name = "hold remove",
-          .positionals = "POINT...",
-          .summary = "Lift a hold",
-          .description = "",
-          .options = options,
-          .positionals_min = 1,
-          .positionals_max = 100'000,
-          .run = run_remove};
-}
+Command hold_remove_command() { return of_points("hold remove", "Lift a hold", "", run_remove); }
 
 Command hold_list_command() {
   return {.name = "hold list",

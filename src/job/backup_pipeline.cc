@@ -214,8 +214,7 @@ Status BackupPipeline::read_stream(source::Content& content, ContentOutcome& out
   }
   auto finished = content.finish();
   if (is_the_streams(finished)) return {};
-  outcome.changed_while_read = finished->changed_while_read;
-  outcome.attributes = std::move(finished->attributes);
+  outcome.take(*std::move(finished));
   return {};
 }
 
@@ -306,8 +305,7 @@ void BackupPipeline::finish_huge(Batch& batch) {
     outcome.state = ContentOutcome::State::failed;
     return;
   }
-  outcome.changed_while_read = finished->changed_while_read;
-  outcome.attributes = std::move(finished->attributes);
+  outcome.take(*std::move(finished));
   uint64_t missing = 0;
   for (size_t range = 0; range < batch.range_extents.size(); ++range) {
     auto& extents = batch.range_extents[range];
@@ -418,6 +416,8 @@ Status BackupPipeline::apply_put(const Builder& builder, Step& step) {
   if (outcome.changed_while_read) {
     record_skip({to_bytes(item.key), name_of(item.key),
                  Error(ErrorCode::changed, "changed while it was read; stored as it was seen last"), false});
+  } else if (outcome.missing) {
+    record_skip({to_bytes(item.key), name_of(item.key), std::move(*outcome.missing), false});
   }
   const Bytes& attributes = outcome.attributes.empty() ? item.attributes : outcome.attributes;
   ByteView chosen = attributes;

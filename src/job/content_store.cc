@@ -83,8 +83,7 @@ Result<ContentOutcome> ContentStore::attempt(source::Content& content, uint64_t 
   }
   auto finished = content.finish();
   if (!finished) return judge(std::move(outcome), std::move(finished.error()));
-  outcome.changed_while_read = finished->changed_while_read;
-  outcome.attributes = std::move(finished->attributes);
+  outcome.take(*std::move(finished));
   return outcome;
 }
 

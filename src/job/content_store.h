@@ -25,6 +25,13 @@ struct ContentOutcome {
   std::optional<format::Content> content;   // Of streams, in place of the extents.
   uint64_t read_bytes = 0;
   std::optional<Error> error;               // With failed.
+  std::optional<Error> missing;             // Stored all the same, without that.
+
+  void take(source::ReadOutcome finished) {
+    changed_while_read = finished.changed_while_read;
+    attributes = std::move(finished.attributes);
+    missing = std::move(finished.missing);
+  }
 };
 
 struct ContentLimits {

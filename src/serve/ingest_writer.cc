@@ -48,8 +48,11 @@ Outcome<void> IngestWriter::serve_object(Exchange& exchange, BucketView& bucket)
   const S3Request& request = exchange.request;
   const bool has_upload = request.has("uploadId");
   const auto is = [&](std::string_view method) { return request.method == method; };
+  // No part of what ingest offers (docs/serving.md). Taken for a plain PUT or GET, they would overwrite or show the
+  // object.
   for (const std::string_view parameter : {"acl", "tagging", "retention", "legal-hold", "restore", "select"}) {
     if (!request.has(parameter)) continue;
+    // S3's own code and words for it, which clients know.
     return refuse(501, "NotImplemented", "A parameter you provided implies functionality that is not implemented");
   }
   if (is("POST") && request.has("uploads")) return create_upload(exchange);

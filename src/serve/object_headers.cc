@@ -15,7 +15,9 @@ constexpr std::string_view metadata_prefix = "x-amz-meta-";
 constexpr size_t metadata_size_bytes_max = 8192;
 // What these ask for would not be done.
 constexpr std::string_view refused_prefixes[] = {"x-amz-server-side-encryption-customer-", "x-amz-object-lock-",
-                                                 "x-amz-server-side-encryption-aws-kms-"};
+                                                 "x-amz-server-side-encryption-aws-kms-", "x-amz-grant-"};
+// These give nobody a right that the owner has not anyway.
+constexpr std::string_view harmless_acls[] = {"private", "bucket-owner-full-control"};
 
 std::string lower_case(std::string_view text) {
   std::string out(text);
@@ -47,6 +49,9 @@ Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
     const std::string name = lower_case(header.name);
     for (const std::string_view prefix : refused_prefixes) {
       if (name.starts_with(prefix)) return refuse(501, "NotImplemented", "The header " + name + " is not supported.");
+    }
+    if (name == "x-amz-acl" && std::count(std::begin(harmless_acls), std::end(harmless_acls), header.value) == 0) {
+      return refuse(501, "NotImplemented", "There are no ACLs here: x-amz-acl can be private only.");
     }
     std::string value = name == "content-encoding" ? without_aws_chunked(header.value) : header.value;
     if (name.starts_with(metadata_prefix)) metadata_size_bytes += name.size() - metadata_prefix.size() + value.size();

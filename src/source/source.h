@@ -42,6 +42,8 @@ struct Skip {
 struct ReadOutcome {
   bool changed_while_read = false;  // Then `attributes` describe the newest state and the caller may open() again.
   Bytes attributes;                 // Encoded attributes that belong to the bytes read.
+  // What of the item, its content apart, could not be read: it is stored without that, which is a skip.
+  std::optional<Error> missing = {};
 };
 
 struct DataRange {

@@ -219,6 +219,7 @@ class ModelSink : public ScanSink {
     TRY_DO(read_ranges(*item.content, entry.content));
     const ReadOutcome outcome = TRY(item.content->finish());
     entry.attributes = outcome.attributes;
+    if (outcome.missing) skips.push_back({item.key, item.content->name(), *outcome.missing});
     return {};
   }
   static Status read_ranges(Content& content, Bytes& bytes) {

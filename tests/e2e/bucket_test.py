@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import s3_servers
-from holdfast import FAILED, Holdfast
+from holdfast import DONE, FAILED, SKIPS, Holdfast
 
 
 class Bucket:
@@ -100,12 +100,22 @@ def same(before, after):
     assert not found, "\n".join(found)
 
 
+def back_up(user, bucket, *arguments):
+    """The summary. Everything is stored, and nothing is missing but what moto fails to tell (HTTP 500): locks, where
+    there are none."""
+    is_moto = bucket.server.kind == "moto"
+    lines = user.run("backup", "--json", *arguments, bucket.url(), expect=(DONE, SKIPS) if is_moto else DONE).lines()
+    skips = [line for line in lines if line["type"] == "skip"]
+    assert all("stored without its lock, as all" in skip["message"] for skip in skips), skips
+    assert len(skips) <= 1 and lines[-1]["skipped"] == len(skips)
+    return lines[-1]
+
+
 def test_every_version_comes_back_in_a_new_bucket(server, user):
     bucket = server.filled("lock")
     bucket.tool("configure")
     before = bucket.walk()
-    point = user.backup(bucket.url())
-    assert point["skipped"] == 0, point
+    point = back_up(user, bucket)
     user.run("verify", "--data")
     copy = server.bucket()
     outcome = user.run("restore", "--json", point["recovery_point_id"], "--to", copy.url()).lines()
@@ -122,8 +132,8 @@ def test_every_version_comes_back_in_a_new_bucket(server, user):
 
 def test_an_unchanged_bucket_costs_no_object_requests(server, user):
     bucket = server.filled()
-    first = user.backup(bucket.url())
-    second = user.backup(bucket.url())
+    first = back_up(user, bucket)
+    second = back_up(user, bucket)
     assert (second["new"], second["changed"], second["bytes_read"]) == (0, 0, 0), second
     assert second["unchanged"] == first["new"]
 
@@ -131,10 +141,10 @@ def test_an_unchanged_bucket_costs_no_object_requests(server, user):
 def test_a_bucket_goes_back_to_what_it_was_in_place(server, user):
     bucket = server.filled()
     before = bucket.walk()
-    first = user.backup(bucket.url())
+    first = back_up(user, bucket)
     bucket.tool("change")
     changed = bucket.walk()
-    second = user.backup(bucket.url())
+    second = back_up(user, bucket)
     assert second["new"] >= 4 and second["changed"] == 0, second  # versitygw dates what is replaced anew.
     restored = restore(user, first["recovery_point_id"], bucket, "--delete")
     assert restored["skipped"] == 0
@@ -148,15 +158,14 @@ def test_a_bucket_goes_back_to_what_it_was_in_place(server, user):
 
 def test_a_bucket_that_lost_everything_is_restored_to_a_moment(server, user):
     if server.kind == "versitygw":
-        return  # It dates a version anew when it is replaced: nobody could tell what was current when.
-    bucket = server.bucket()
-    bucket.tool("make", "1")
+        pytest.skip("it dates a version anew when it is replaced: nobody could tell what was current when")
+    bucket = server.filled()
     bucket.tool("wait")  # Versions are known by whole seconds.
     moment = bucket.tool("now").strip()
     before = bucket.walk()
     bucket.tool("wait")
     bucket.tool("change")
-    point = user.backup(bucket.url())
+    point = back_up(user, bucket)
     bucket.tool("empty")
     assert bucket.walk()["keys"] == {}
     restore(user, point["recovery_point_id"], bucket, "--at", moment)
@@ -168,7 +177,7 @@ def test_a_bucket_that_lost_everything_is_restored_to_a_moment(server, user):
 def test_a_key_a_version_and_a_prefix_are_restored_alone(server, user):
     bucket = server.filled()
     before = bucket.walk()["keys"]
-    point = user.backup(bucket.url())["recovery_point_id"]
+    point = back_up(user, bucket)["recovery_point_id"]
     copy = server.bucket()
     restore(user, f"{point}:history", copy)
     restore(user, f"{point}:parts/", copy, prefix="/beneath")
@@ -185,10 +194,9 @@ def test_a_key_a_version_and_a_prefix_are_restored_alone(server, user):
 def test_a_bucket_without_versions(server, user):
     bucket = server.filled("plain")
     before = bucket.walk()["keys"]
-    first = user.backup(bucket.url())
-    assert first["skipped"] == 0
+    first = back_up(user, bucket)
     bucket.tool("put", "a", "changed")
-    second = user.backup(bucket.url())
+    second = back_up(user, bucket)
     assert (second["new"], second["changed"]) == (1, 0), second
     bucket.tool("put", "a.b", "worse")
     restore(user, first["recovery_point_id"], bucket)
@@ -198,7 +206,7 @@ def test_a_bucket_without_versions(server, user):
 def test_a_dry_run_changes_nothing(server, user):
     bucket = server.filled()
     assert user.run("backup", "--json", "--dry-run", bucket.url()).lines()[-1]["new"] > 0
-    point = user.backup(bucket.url())["recovery_point_id"]
+    point = back_up(user, bucket)["recovery_point_id"]
     before = bucket.walk()
     bucket.tool("change")
     changed = bucket.walk()
@@ -213,7 +221,7 @@ def test_a_dry_run_changes_nothing(server, user):
 def test_current_versions_only(server, user):
     bucket = server.filled()
     before = bucket.walk()["keys"]
-    point = user.backup("--current-only", bucket.url())
+    point = back_up(user, bucket, "--current-only")
     copy = server.bucket()
     restore(user, point["recovery_point_id"], copy)
     same(current(before), copy.walk()["keys"])
@@ -223,6 +231,6 @@ def test_files_and_buckets_are_not_mixed_up(server, user, plain):
     point = user.backup(plain)["recovery_point_id"]
     assert "into a bucket" in user.run("restore", point, "--to", server.bucket().url(), expect=FAILED).errors
     bucket = server.filled()
-    point = user.backup(bucket.url())["recovery_point_id"]
+    point = back_up(user, bucket)["recovery_point_id"]
     assert "into a folder" in user.run("restore", point, "--to", "/nowhere", expect=FAILED).errors
     assert "there is no bucket" in user.run("backup", server.bucket().url(), expect=FAILED).errors

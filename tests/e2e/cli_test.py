@@ -6,10 +6,11 @@ import re
 import subprocess
 
 import pytest
-from holdfast import DONE, FAILED, PASSWORD, PLANNED, USAGE, WRONG_KEY, Holdfast
+from holdfast import DONE, FAILED, PASSWORD, USAGE, WRONG_KEY, Holdfast
 
 COMMANDS = ("vault", "key", "backup", "restore", "points", "tag", "copy", "show", "ls", "find", "cat", "diff", "mount",
-            "export", "forget", "collect", "verify", "completion", "version")
+            "export", "forget", "collect", "verify", "scrub", "repair", "recover", "serve-point", "serve", "thaw", "hold",
+            "undelete", "man", "completion", "version")
 
 
 @pytest.fixture(name="stranger")
@@ -21,16 +22,12 @@ def fixture_stranger(binary, place):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_every_command(stranger, command):
     told = stranger.run("--help").text
-    if command in PLANNED and not re.search(rf"(?m)^\s+{command}\b", told):
-        pytest.skip(f"this program has no command '{command}' yet")
     assert re.search(rf"(?m)^\s+{command}\b", told)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(stranger, command):
     told = stranger.run(command, "--help").text
-    if command in PLANNED and not re.search(rf"(?m)^\s+{command}\b", stranger.run("--help").text):
-        pytest.skip(f"this program has no command '{command}' yet")
     assert command in told and len(told.splitlines()) > 2
 
 

@@ -220,6 +220,8 @@ BODIES = {
     "a tag twice": (put(UNSIGNED, b"abc", [("x-amz-tagging", "a=1&a=2")]), "InvalidArgument"),
     "encryption under a key of its own": (put(UNSIGNED, b"abc", [("x-amz-server-side-encryption-customer-algorithm", "AES256")]),
                                           "NotImplemented"),
+    "an ACL that would not be kept": (put(UNSIGNED, b"abc", [("x-amz-acl", "public-read")]), "NotImplemented"),
+    "a grant that would not be kept": (put(UNSIGNED, b"abc", [("x-amz-grant-read", "id=x")]), "NotImplemented"),
     "a lock that would not hold": (put(UNSIGNED, b"abc", [("x-amz-object-lock-mode", "COMPLIANCE")]), "NotImplemented"),
     "a copy from another bucket": (put(UNSIGNED, b"", [("x-amz-copy-source", "/other/k")]), "NoSuchBucket"),
     "a copy of nothing": (put(UNSIGNED, b"", [("x-amz-copy-source", "/bucket/nothing")]), "NoSuchKey"),

@@ -53,6 +53,8 @@ Result<ConnectionParts> make_connection_parts(const Location& location, const En
   parts.client.endpoint = TRY(parse_endpoint(settings.endpoint_url.value_or(aws_endpoint_url("s3", settings.region))));
   parts.client.scope = {.region = settings.region, .service = "s3", .path_rule = PathRule::as_sent};
   parts.client.retry.attempt_count_max = settings.attempt_count_max;
+  parts.client.request_checksums = settings.request_checksums;
+  parts.client.response_checksums = settings.response_checksums;
   // AWS wants the bucket in the host's name; other servers mostly do not know that.
   const bool by_host = !settings.endpoint_url && fits_in_host(location.bucket);
   parts.style = location.style.value_or(by_host ? AddressStyle::host : AddressStyle::path);

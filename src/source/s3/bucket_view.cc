@@ -63,6 +63,12 @@ bool is_absent(const Error& error) {
   return error.code() == ErrorCode::not_found || error.code() == ErrorCode::unsupported;
 }
 
+Error of_all_others_too(std::string_view what, const Error& error) {
+  const std::string name(what);
+  return Error(error.code(), "stored without its " + name + ", as all objects that followed: " + error.message())
+      .with_hint("Once the server tells it, 'backup --force' reads the " + name + " of all objects.");
+}
+
 std::vector<NamedText> sorted(std::map<std::string, std::string> values) {
   std::vector<NamedText> all;
   for (auto& [name, value] : values) all.push_back({name, std::move(value)});
@@ -248,19 +254,24 @@ Status BucketView::add_parts(const aws::s3::ListedVersion& listed, const std::st
   return {};
 }
 
+// An object without its ACL is worth more than none, but that it lacks it is told.
 Status BucketView::add_acl(const aws::s3::ListedVersion& listed, const std::stop_token& stop,
-                           format::BucketAttributes& attributes) {
+                           ObjectDescription& object) {
   if (!has_acls_) return {};
-  const auto control = aws::s3::get_acl(bucket_, listed.key, listed.version_id, stop);
-  if (!control) {
-    // An object without its ACL is worth more than none; who may not see one may see no other.
-    const ErrorCode code = control.error().code();
-    if (code == ErrorCode::cancelled) return Error(control.error());
-    if (code == ErrorCode::unsupported || code == ErrorCode::denied) has_acls_ = false;
+  auto control = aws::s3::get_acl(bucket_, listed.key, listed.version_id, stop);
+  if (control) {
+    format::Acl acl = to_acl(*control);
+    if (!is_owners_alone(acl)) object.attributes.acl = std::move(acl);
     return {};
   }
-  format::Acl acl = to_acl(*control);
-  if (!is_owners_alone(acl)) attributes.acl = std::move(acl);
+  const ErrorCode code = control.error().code();
+  if (code == ErrorCode::cancelled) return std::move(control.error());
+  if (code == ErrorCode::unsupported) has_acls_ = false;  // A server without ACLs.
+  if (code == ErrorCode::unsupported || code == ErrorCode::not_found) return {};
+  // Who may not see one may see no other: it is told once, and not asked again.
+  if (code == ErrorCode::denied && !has_acls_.exchange(false)) return {};
+  object.missing = code == ErrorCode::denied ? of_all_others_too("ACL", control.error())
+                                             : std::move(control.error()).during("stored without its ACL");
   return {};
 }
 
@@ -281,7 +292,8 @@ Status BucketView::ask_for_lock(const aws::s3::ListedVersion& listed, const std:
 }
 
 Status BucketView::add_lock(const aws::s3::ListedVersion& listed, const net::HttpHeaders& headers,
-                            const std::stop_token& stop, format::BucketAttributes& attributes) {
+                            const std::stop_token& stop, ObjectDescription& object) {
+  format::BucketAttributes& attributes = object.attributes;
   const std::string mode = header(headers, "x-amz-object-lock-mode");
   const auto until = aws::parse_iso_time(header(headers, "x-amz-object-lock-retain-until-date"));
   const std::string hold = header(headers, "x-amz-object-lock-legal-hold");
@@ -290,17 +302,16 @@ Status BucketView::add_lock(const aws::s3::ListedVersion& listed, const net::Htt
   if (!mode.empty() || !hold.empty()) asks_for_locks_ = false;
   if (!has_locks_ || !asks_for_locks_) return {};
   Status asked = ask_for_lock(listed, stop, attributes);
-  // One that fails over it never answers it.
-  if (!asked && asked.error().code() == ErrorCode::io) {
-    asks_for_locks_ = false;
-    return {};
-  }
-  return asked;
+  if (asked || asked.error().code() != ErrorCode::io) return asked;
+  // One that fails over it, time and again, would take minutes for each object: told once, and not asked again.
+  if (asks_for_locks_.exchange(false)) object.missing = of_all_others_too("lock", asked.error());
+  return {};
 }
 
-Result<format::BucketAttributes> BucketView::attributes(const aws::s3::ListedVersion& listed,
-                                                        const net::HttpHeaders& headers, const std::stop_token& stop) {
-  format::BucketAttributes found;
+Result<ObjectDescription> BucketView::describe_object(const aws::s3::ListedVersion& listed,
+                                                      const net::HttpHeaders& headers, const std::stop_token& stop) {
+  ObjectDescription object;
+  format::BucketAttributes& found = object.attributes;
   found.size_bytes = listed.size_bytes;
   found.etag = listed.etag;
   if (listed.storage_class != default_storage_class) found.storage_class = listed.storage_class;
@@ -314,9 +325,9 @@ Result<format::BucketAttributes> BucketView::attributes(const aws::s3::ListedVer
   found.replication_status = header(headers, "x-amz-replication-status");
   TRY_DO(add_tags(listed, headers, stop, found));
   TRY_DO(add_parts(listed, stop, found));
-  TRY_DO(add_acl(listed, stop, found));
-  TRY_DO(add_lock(listed, headers, stop, found));
-  return found;
+  TRY_DO(add_acl(listed, stop, object));
+  TRY_DO(add_lock(listed, headers, stop, object));
+  return object;
 }
 
 }  // namespace holdfast::source

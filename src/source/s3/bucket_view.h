@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <vector>
 
 #include "aws/s3/bucket.h"
@@ -22,6 +23,11 @@ struct UnreadableSetting {
   Error error;
 };
 
+struct ObjectDescription {
+  format::BucketAttributes attributes;
+  std::optional<Error> missing;  // What the server would not tell; the attributes are without it.
+};
+
 struct BucketDescription {
   format::BucketAttributes attributes;
   std::vector<BucketDocument> documents;   // By ascending name.
@@ -40,8 +46,8 @@ class BucketView {
 
   // What the listing says of a version, and the headers that came with its bytes; asks further for what they only
   // hint at: tags, parts, ACL and locks.
-  Result<format::BucketAttributes> attributes(const aws::s3::ListedVersion& listed, const net::HttpHeaders& headers,
-                                              const std::stop_token& stop);
+  Result<ObjectDescription> describe_object(const aws::s3::ListedVersion& listed, const net::HttpHeaders& headers,
+                                            const std::stop_token& stop);
 
   // By which one version is asked for again and again. Of objects without versions, by what they are now.
   static aws::s3::ObjectVersion name_of(const aws::s3::ListedVersion& listed);
@@ -51,10 +57,9 @@ class BucketView {
                   format::BucketAttributes& attributes);
   Status add_parts(const aws::s3::ListedVersion& listed, const std::stop_token& stop,
                    format::BucketAttributes& attributes);
-  Status add_acl(const aws::s3::ListedVersion& listed, const std::stop_token& stop,
-                 format::BucketAttributes& attributes);
+  Status add_acl(const aws::s3::ListedVersion& listed, const std::stop_token& stop, ObjectDescription& object);
   Status add_lock(const aws::s3::ListedVersion& listed, const net::HttpHeaders& headers, const std::stop_token& stop,
-                  format::BucketAttributes& attributes);
+                  ObjectDescription& object);
   Status ask_for_lock(const aws::s3::ListedVersion& listed, const std::stop_token& stop,
                       format::BucketAttributes& attributes);
 

@@ -40,6 +40,10 @@ Bytes encoded(const format::BucketAttributes& attributes) {
   return bytes;
 }
 
+ReadOutcome outcome_of(const ObjectDescription& object) {
+  return {.changed_while_read = false, .attributes = encoded(object.attributes), .missing = object.missing};
+}
+
 std::string name_for_people(const aws::s3::Bucket& bucket, const aws::s3::ListedVersion& listed) {
   return aws::s3::naming(bucket, listed.key) + (listed.version_id == "null" ? "" : " version " + listed.version_id);
 }
@@ -100,23 +104,23 @@ class SmallObject : public Content, public std::enable_shared_from_this<SmallObj
   Result<DataRange> next_data(uint64_t offset_bytes) override { return DataRange{offset_bytes, listed_.size_bytes}; }
   Result<ReadOutcome> finish() override {
     const MutexLock lock(mutex_);
-    return ReadOutcome{.changed_while_read = false, .attributes = attributes_};
+    return outcome_of(object_);
   }
 
  private:
   void fetch() {
     Bytes bytes(listed_.size_bytes);
-    Bytes attributes;
-    Status outcome = fetch_into(bytes, attributes);
+    ObjectDescription object;
+    Status outcome = fetch_into(bytes, object);
     if (!outcome) outcome = as_items_own(confirmed(std::move(outcome.error()), reading_, listed_));
     const MutexLock lock(mutex_);
     bytes_ = std::move(bytes);
-    attributes_ = std::move(attributes);
+    object_ = std::move(object);
     if (!outcome) outcome_ = std::move(outcome.error());
     is_done_ = true;
     done_.notify_all();
   }
-  Status fetch_into(MutableByteView bytes, Bytes& attributes) {
+  Status fetch_into(MutableByteView bytes, ObjectDescription& object) {
     BucketView& view = reading_.view;
     for (int count = 1;; ++count) {
       const auto headers =
@@ -125,7 +129,7 @@ class SmallObject : public Content, public std::enable_shared_from_this<SmallObj
         if (count < fetch_count_max) continue;
         return Error(ErrorCode::io, name() + ": the bytes differ from the server's checksum, time and again");
       }
-      attributes = encoded(TRY(view.attributes(listed_, headers, reading_.stop)));
+      object = TRY(view.describe_object(listed_, headers, reading_.stop));
       return {};
     }
   }
@@ -138,7 +142,7 @@ class SmallObject : public Content, public std::enable_shared_from_this<SmallObj
   bool is_done_ GUARDED_BY(mutex_) = false;
   Status outcome_ GUARDED_BY(mutex_);
   Bytes bytes_ GUARDED_BY(mutex_);
-  Bytes attributes_ GUARDED_BY(mutex_);
+  ObjectDescription object_ GUARDED_BY(mutex_);
 };
 
 class LargeObject : public Content, public std::enable_shared_from_this<LargeObject> {
@@ -159,7 +163,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
       if (aws::s3::header_number(headers, "content-length") != listed_.size_bytes) {
         return Error(ErrorCode::changed, name() + " changed since it was listed");
       }
-      attributes_ = encoded(TRY(view.attributes(listed_, headers, reading_.stop)));
+      object_ = TRY(view.describe_object(listed_, headers, reading_.stop));
       expect_checksum(headers);
       return {};
     }();
@@ -181,7 +185,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
     if (is_known && !equal(std::exchange(checksum_, nullptr)->value(), expected_checksum_)) {
       return Error(ErrorCode::changed, name() + ": the bytes differ from the server's checksum");
     }
-    return ReadOutcome{.changed_while_read = false, .attributes = attributes_};
+    return outcome_of(object_);
   }
 
  private:
@@ -270,7 +274,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
 
   const ObjectReading reading_;
   const aws::s3::ListedVersion listed_;
-  Bytes attributes_;
+  ObjectDescription object_;
   Mutex mutex_;
   ConditionVariable done_;
   std::map<uint64_t, BlockPointer> blocks_ GUARDED_BY(mutex_);

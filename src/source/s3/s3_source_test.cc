@@ -140,6 +140,47 @@ TEST(S3Source, an_object_that_cannot_be_read_does_not_stop_the_others) {
   EXPECT_EQ(as_text(sink.entries.at(world.key_of("good")).content), "y");
 }
 
+// The bucket's answers to requests for a setting of objects (not of the bucket).
+auto refusing(const std::string& setting, int status, const std::string& code) {
+  return [=](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.url.find("/bucket/key") == std::string::npos || request.url.find(setting) == std::string::npos) {
+      return std::nullopt;
+    }
+    return aws::error_answer(status, code);
+  };
+}
+
+TEST(S3Source, objects_are_stored_without_an_acl_that_cannot_be_read_and_that_is_told) {
+  for (const bool is_denied : {true, false}) {
+    SCOPED_TRACE(is_denied);
+    World world;
+    for (const char* key : {"key1", "key2", "key3"}) world.bucket.put(key, "x");
+    world.bucket.before = is_denied ? refusing("acl", 403, "AccessDenied") : refusing("acl", 500, "InternalError");
+    const auto source = world.open();
+    testing::ModelSink sink;
+    ASSERT_TRUE(sink.scan(*source));
+    EXPECT_EQ(sink.entries.size(), 4u);
+    // Who may not see one may see no other: told once. What fails may go well with the next.
+    ASSERT_EQ(sink.skips.size(), is_denied ? 1u : 3u);
+    EXPECT_EQ(sink.skips[0].error.code(), is_denied ? ErrorCode::denied : ErrorCode::io);
+    EXPECT_NE(sink.skips[0].error.message().find("stored without its ACL"), std::string::npos);
+  }
+}
+
+TEST(S3Source, locks_that_cannot_be_read_are_told) {
+  World world;
+  for (const char* key : {"key1", "key2", "key3"}) world.bucket.put(key, "x");
+  world.bucket.settings["object-lock"] = "<ObjectLockConfiguration/>";
+  world.bucket.before = refusing("retention", 500, "InternalError");
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  EXPECT_EQ(sink.entries.size(), 5u);
+  ASSERT_EQ(sink.skips.size(), 1u);
+  EXPECT_EQ(sink.skips[0].error.code(), ErrorCode::io);
+  EXPECT_NE(sink.skips[0].error.message().find("stored without its lock, as all"), std::string::npos);
+}
+
 TEST(S3Source, bytes_that_differ_from_their_checksum_are_fetched_again_and_never_taken) {
   World world;
   world.bucket.put("k", "123456789").headers = {{"x-amz-checksum-crc32c", "4waSgw=="}};

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-
-#include "aws/uri.h"
+#include <utility>
 
 namespace holdfast::store {
 
@@ -33,19 +32,7 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 }
 
 Status set_option(std::string_view url, const std::string& name, const std::string& value, S3Location& location) {
-  if (name == "endpoint") {
-    location.endpoint_url = value;
-  } else if (name == "region") {
-    location.region = value;
-  } else if (name == "profile") {
-    location.profile = value;
-  } else if (name == "ca") {
-    location.ca_file = value;
-  } else if (name == "style" && value == "path") {
-    location.style = aws::s3::AddressStyle::path;
-  } else if (name == "style" && value == "host") {
-    location.style = aws::s3::AddressStyle::host;
-  } else if (name == "writer" && value == "single") {
+  if (name == "writer" && value == "single") {
     location.single_writer = true;
   } else if (name == "cache" && parse_size(value)) {
     location.cache_size_bytes_max = parse_size(value);
@@ -59,22 +46,15 @@ Status set_option(std::string_view url, const std::string& name, const std::stri
 
 Result<S3Location> parse_s3_location(std::string_view url) {
   if (!url.starts_with(scheme)) return bad(url, "not an s3:// URL");
-  const std::string_view rest = url.substr(scheme.size());
-  const size_t mark = std::min(rest.find('?'), rest.size());
-  const std::string_view place = rest.substr(0, mark);
-  const size_t slash = std::min(place.find('/'), place.size());
   S3Location location;
-  location.bucket = place.substr(0, slash);
-  TRY_DO(aws::s3::check_bucket_name(location.bucket));
-  std::string_view prefix = place.substr(slash);
+  static_cast<aws::s3::Location&>(location) = TRY(aws::s3::parse_location(url));
+  std::string_view prefix = location.prefix;
   while (prefix.starts_with('/')) prefix.remove_prefix(1);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (prefix.size() > prefix_size_max) return bad(url, "the prefix is too long");
   if (prefix.find("//") != std::string_view::npos) return bad(url, "the prefix has an empty part");
-  location.prefix = prefix;
-  const aws::Query options =
-      mark == rest.size() ? aws::Query() : TRY(aws::parse_query(rest.substr(mark + 1)));
-  for (const auto& [name, value] : options) TRY_DO(set_option(url, name, value, location));
+  location.prefix = std::string(prefix);
+  for (const auto& [name, value] : std::exchange(location.others, {})) TRY_DO(set_option(url, name, value, location));
   return location;
 }
 

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "aws/credential_chain.h"
+#include "aws/s3/connection.h"
 #include "aws/s3/get_object.h"
 #include "aws/s3/list_objects.h"
 #include "aws/s3/put_object.h"
@@ -20,13 +20,8 @@
 namespace holdfast::store {
 
 // What an S3Store is made of. Owned by it.
-struct S3Parts {
-  std::unique_ptr<net::HttpTransport> transport;
-  std::unique_ptr<aws::CredentialProvider> credentials;
-  aws::ClientOptions client;
-  std::string bucket;
+struct S3Parts : aws::s3::ConnectionParts {
   std::string prefix;
-  aws::s3::AddressStyle style = aws::s3::AddressStyle::path;
   bool single_writer = false;
   // A listing that goes on beyond that is not believed: what callers keep of it must fit into memory.
   uint64_t listed_count_max = 32'000'000;
