@@ -60,9 +60,9 @@ Outcome<BodyTerms> body_terms(const net::HttpHeaders& headers, const Verified& v
     }
   }
   for (const net::HttpHeader& header : headers) {
-    const std::string name = lower_case(header.name);
+    const std::string name = net::lower_case(header.name);
     const bool is_trailer = name == "x-amz-trailer";
-    const std::string subject = is_trailer ? lower_case(folded_value(header.value)) : name;
+    const std::string subject = is_trailer ? net::lower_case(folded_value(header.value)) : name;
     if (!subject.starts_with(checksum_prefix)) continue;
     const auto kind = parse_checksum_kind(std::string_view(subject).substr(checksum_prefix.size()));
     if (!kind) continue;  // x-amz-checksum-type and -algorithm, and kinds that came after us.
@@ -152,7 +152,7 @@ struct ReceivedBody::State {
       if (line.empty()) break;
       const size_t colon = line.find(':');
       if (count == trailer_line_count_max || colon == std::string::npos) return malformed("The trailer is malformed.");
-      const std::string name = lower_case(line.substr(0, colon));
+      const std::string name = net::lower_case(line.substr(0, colon));
       const std::string value = folded_value(line.substr(colon + 1));
       if (name == "x-amz-trailer-signature") {
         signature = value;

@@ -58,7 +58,7 @@ struct Canonical {
 Canonical canonical_request(const SignableRequest& request, PathRule rule) {
   std::map<std::string, std::string> headers;
   for (const net::HttpHeader& header : request.headers) {
-    const std::string name = lower_case(header.name);
+    const std::string name = net::lower_case(header.name);
     if (std::find(never_signed.begin(), never_signed.end(), name) != never_signed.end()) continue;
     const auto [at, is_new] = headers.emplace(name, folded_value(header.value));
     if (!is_new) at->second += "," + folded_value(header.value);
@@ -75,19 +75,12 @@ Canonical canonical_request(const SignableRequest& request, PathRule rule) {
 }
 
 void put_header(net::HttpHeaders& headers, std::string name, std::string value) {
-  std::erase_if(headers, [&](const net::HttpHeader& header) { return lower_case(header.name) == lower_case(name); });
+  const std::string wanted = net::lower_case(name);
+  std::erase_if(headers, [&](const net::HttpHeader& header) { return net::lower_case(header.name) == wanted; });
   headers.push_back({.name = std::move(name), .value = std::move(value)});
 }
 
 }  // namespace
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 std::string folded_value(std::string_view value) {
   std::string out;

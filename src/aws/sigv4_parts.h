@@ -11,7 +11,6 @@ namespace holdfast::aws {
 
 inline constexpr std::string_view sigv4_algorithm = "AWS4-HMAC-SHA256";
 
-std::string lower_case(std::string_view text);
 // A header's value as it is signed: without blanks at the ends, and with single ones inside.
 std::string folded_value(std::string_view value);
 // `header_lines`: "name:value\n" of each signed header, in order.

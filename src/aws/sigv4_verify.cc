@@ -49,7 +49,7 @@ std::vector<std::string> split(std::string_view text, char mark) {
 std::optional<std::string> joined_header(const net::HttpHeaders& headers, std::string_view name) {
   std::optional<std::string> joined;
   for (const net::HttpHeader& header : headers) {
-    if (lower_case(header.name) != name) continue;
+    if (net::lower_case(header.name) != name) continue;
     joined = joined ? *joined + "," + folded_value(header.value) : folded_value(header.value);
   }
   return joined;
@@ -163,7 +163,7 @@ Outcome<std::string> signed_header_lines(const Claim& claim, const net::HttpHead
   };
   if (!is_signed("host")) return malformed("'Host' must be a signed header.");
   for (const net::HttpHeader& header : headers) {
-    const std::string name = lower_case(header.name);
+    const std::string name = net::lower_case(header.name);
     const bool is_harmless = claim.is_presigned && name == "x-amz-content-sha256" && header.value == payload_unsigned;
     if (name.starts_with("x-amz-") && !is_signed(name) && !is_harmless) {
       return refuse(403, "AccessDenied", "There were headers present in the request which were not signed: " + name);
@@ -218,7 +218,7 @@ Outcome<std::string> canonical_path(std::string_view path) {
 Outcome<Claim> claim_of(const ReceivedRequest& request, const Query& query) {
   size_t authorization_count = 0;
   for (const net::HttpHeader& header : *request.headers) {
-    authorization_count += lower_case(header.name) == "authorization";
+    authorization_count += net::lower_case(header.name) == "authorization";
   }
   const auto has_parameter = [&](std::string_view wanted) {
     return std::any_of(query.begin(), query.end(), [&](const auto& item) { return item.first == wanted; });

@@ -46,6 +46,18 @@ Result<std::vector<ObjectId>> decode_ids(ByteView bytes, std::string_view what) 
 
 }  // namespace
 
+Bytes log_body_context(const LogEnvelope& envelope) {
+  Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
+  ByteWriter out(context);
+  out.raw(envelope.vault.view());
+  out.fixed(envelope.domain);
+  out.fixed(envelope.number);
+  out.u8(static_cast<uint8_t>(envelope.kind));
+  out.raw(envelope.author);
+  out.fixed(envelope.epoch);
+  return context;
+}
+
 Bytes encode_log_envelope(const LogEnvelope& envelope) {
   Bytes bytes;
   ByteWriter out(bytes);

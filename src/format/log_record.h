@@ -46,6 +46,8 @@ inline constexpr size_t log_record_size_bytes_max = 16u << 20;
 
 // The bytes that are signed; the stored object is these and the signature (64 bytes).
 Bytes encode_log_envelope(const LogEnvelope& envelope);
+// What the body is sealed in (docs/format.md): another record's body does not open in its place.
+Bytes log_body_context(const LogEnvelope& envelope);
 Result<LogEnvelope> decode_log_envelope(ByteView signed_bytes);
 
 using SessionId = std::array<std::byte, 16>;

@@ -12,19 +12,6 @@ constexpr int attempts_max = 3;
 // From here on contents are compressed as streams: such a one keeps all cores busy for long, and is seldom text.
 constexpr uint64_t stream_size_bytes_min = 32 << 20;
 
-// Whether an error is the item's own: the session goes on without the item.
-bool is_items_own(const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::not_found:
-    case ErrorCode::denied:
-    case ErrorCode::changed:
-    case ErrorCode::io:
-    case ErrorCode::unsupported:
-    case ErrorCode::invalid: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 ContentStore::ContentStore(vault::Session& session, const codec::CutterKey& cutter_key, const ContentLimits& limits,
@@ -60,7 +47,7 @@ Result<ContentOutcome> ContentStore::store(source::Content& content, uint64_t si
 Result<ContentOutcome> ContentStore::judge(ContentOutcome outcome, Error error) {
   // A store that fails says `io` as a bad file does; the difference is that the session is broken from then on.
   TRY_DO(session_.first_error());
-  if (!is_items_own(error)) return error;
+  if (!source::is_items_own(error.code())) return error;
   outcome.state = error.code() == ErrorCode::not_found ? ContentOutcome::State::vanished
                                                        : ContentOutcome::State::failed;
   outcome.error = std::move(error);

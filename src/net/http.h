@@ -20,6 +20,8 @@ struct HttpHeader {
 };
 using HttpHeaders = std::vector<HttpHeader>;
 
+// Of ASCII letters: names of headers are compared so.
+std::string lower_case(std::string_view text);
 // The first header of that name, whatever its case.
 std::optional<std::string_view> find_header(const HttpHeaders& headers, std::string_view name);
 

@@ -19,13 +19,6 @@ constexpr std::string_view refused_prefixes[] = {"x-amz-server-side-encryption-c
 // These give nobody a right that the owner has not anyway.
 constexpr std::string_view harmless_acls[] = {"private", "bucket-owner-full-control"};
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 // "aws-chunked" is how a body travels, and no property of the object.
 std::string without_aws_chunked(std::string_view encodings) {
   std::string kept;
@@ -46,7 +39,7 @@ Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
   format::BucketAttributes attributes;
   size_t metadata_size_bytes = 0;
   for (const net::HttpHeader& header : *request.headers) {
-    const std::string name = lower_case(header.name);
+    const std::string name = net::lower_case(header.name);
     for (const std::string_view prefix : refused_prefixes) {
       if (name.starts_with(prefix)) return refuse(501, "NotImplemented", "The header " + name + " is not supported.");
     }

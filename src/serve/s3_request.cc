@@ -16,17 +16,10 @@ constexpr std::string_view single_headers[] = {
     "content-md5", "content-type", "expect", "host", "if-match", "if-modified-since", "if-none-match",
     "if-unmodified-since", "range", "transfer-encoding"};
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 Outcome<void> check_headers(const net::HttpHeaders& headers) {
   std::set<std::string> seen;
   for (const net::HttpHeader& header : headers) {
-    const std::string name = lower_case(header.name);
+    const std::string name = net::lower_case(header.name);
     const bool is_single = name.starts_with("x-amz-") || std::find(std::begin(single_headers), std::end(single_headers),
                                                                    name) != std::end(single_headers);
     if (is_single && !seen.insert(name).second) {

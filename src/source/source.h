@@ -38,6 +38,19 @@ struct Skip {
   Error error;
 };
 
+// Whether an error of an item's content is the item's own: the run goes on without the item.
+constexpr bool is_items_own(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::not_found:
+    case ErrorCode::denied:
+    case ErrorCode::changed:
+    case ErrorCode::io:
+    case ErrorCode::unsupported:
+    case ErrorCode::invalid: return true;
+    default: return false;
+  }
+}
+
 // What reading an item's content came to.
 struct ReadOutcome {
   bool changed_while_read = false;  // Then `attributes` describe the newest state and the caller may open() again.

@@ -18,18 +18,6 @@ constexpr std::string_view signature_context = "holdfast v1 log record";
 // Others may append while we do; after so many lost races something else is wrong.
 constexpr int append_attempts_max = 1000;
 
-Bytes body_context(const format::LogEnvelope& envelope) {
-  Bytes bytes = to_bytes(std::string_view("holdfast v1 log body"));
-  ByteWriter out(bytes);
-  out.raw(envelope.vault.view());
-  out.fixed(envelope.domain);
-  out.fixed(envelope.number);
-  out.u8(static_cast<uint8_t>(envelope.kind));
-  out.raw(envelope.author);
-  out.fixed(envelope.epoch);
-  return bytes;
-}
-
 // What each role may say.
 bool role_allows(Role role, format::LogKind kind) {
   switch (kind) {
@@ -126,7 +114,7 @@ Result<Bytes> DomainLog::open_body(const format::LogEnvelope& envelope) const {
   const EpochKeys* epoch = keys == nullptr ? nullptr : keys->find(envelope.epoch);
   if (epoch == nullptr) return Error(ErrorCode::denied, "no keys of its epoch");
   const crypto::SecretBytes body =
-      TRY(crypto::open_with(epoch->metadata_key, body_context(envelope), envelope.sealed_body));
+      TRY(crypto::open_with(epoch->metadata_key, format::log_body_context(envelope), envelope.sealed_body));
   return to_bytes(body.view());
 }
 
@@ -252,7 +240,8 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
     envelope.author = keyring_.self().id.value;
     envelope.epoch = keys->current().epoch;
     envelope.time = clock.now();
-    envelope.sealed_body = crypto::seal_with(keys->current().metadata_key, body_context(envelope), body, rng);
+    envelope.sealed_body =
+        crypto::seal_with(keys->current().metadata_key, format::log_body_context(envelope), body, rng);
     const Bytes signed_bytes = format::encode_log_envelope(envelope);
     const crypto::Signature signature = keyring_.signing_key().sign(signature_context, signed_bytes);
     const std::array<ByteView, 2> parts{ByteView(signed_bytes), ByteView(signature)};

@@ -69,14 +69,7 @@ class LogTest : public ::testing::Test {
     envelope.kind = forgery.kind;
     envelope.author = author.self().id.value;
     envelope.epoch = keys.epoch;
-    Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
-    ByteWriter out(context);
-    out.raw(envelope.vault.view());
-    out.fixed(envelope.domain);
-    out.fixed(envelope.number);
-    out.u8(static_cast<uint8_t>(envelope.kind));
-    out.raw(envelope.author);
-    out.fixed(envelope.epoch);
+    const Bytes context = format::log_body_context(envelope);
     envelope.sealed_body = crypto::seal_with(keys.metadata_key, context, forgery.body, rng_);
     const std::string key = log_key(own_domain, envelope.number);
     if (forgery.change) forgery.change(envelope);

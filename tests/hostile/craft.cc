@@ -11,14 +11,7 @@ namespace holdfast::hostile {
 
 Bytes craft_log_record(format::LogEnvelope envelope, ByteView body, const crypto::Secret32& metadata_key,
                        const crypto::SigningKey& signer, Rng& rng) {
-  Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
-  ByteWriter out(context);
-  out.raw(envelope.vault.view());
-  out.fixed(envelope.domain);
-  out.fixed(envelope.number);
-  out.u8(static_cast<uint8_t>(envelope.kind));
-  out.raw(envelope.author);
-  out.fixed(envelope.epoch);
+  const Bytes context = format::log_body_context(envelope);
   envelope.sealed_body = crypto::seal_with(metadata_key, context, body, rng);
   Bytes bytes = format::encode_log_envelope(envelope);
   const crypto::Signature signature = signer.sign("holdfast v1 log record", bytes);

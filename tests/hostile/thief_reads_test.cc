@@ -102,14 +102,7 @@ class ThiefReadsTest : public ThiefTest {
   bool opens_record(ByteView object, const std::vector<crypto::Secret32>& keys) {
     const auto envelope = format::decode_log_envelope(object.first(object.size() - crypto::signature_size_bytes));
     if (!envelope) return false;
-    Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
-    ByteWriter out(context);
-    out.raw(envelope->vault.view());
-    out.fixed(envelope->domain);
-    out.fixed(envelope->number);
-    out.u8(static_cast<uint8_t>(envelope->kind));
-    out.raw(envelope->author);
-    out.fixed(envelope->epoch);
+    const Bytes context = format::log_body_context(*envelope);
     return std::any_of(keys.begin(), keys.end(), [&](const crypto::Secret32& key) {
       return crypto::open_with(key, context, envelope->sealed_body) ||
              crypto::open_box(key, context, envelope->sealed_body);

@@ -28,7 +28,7 @@ class TraceReplay {
       const ByteView bytes = ByteView(*object).first(object->size() - crypto::signature_size_bytes);
       const auto envelope = format::decode_log_envelope(bytes);
       if (!envelope) return "record " + std::to_string(number) + " cannot be read";
-      const auto body = crypto::open_with(keys->find(envelope->epoch)->metadata_key, context_of(*envelope),
+      const auto body = crypto::open_with(keys->find(envelope->epoch)->metadata_key, format::log_body_context(*envelope),
                                           envelope->sealed_body);
       if (!body) return "record " + std::to_string(number) + " cannot be opened";
       const ObjectId hash = ObjectId::from(crypto::hash(*object));
@@ -44,17 +44,6 @@ class TraceReplay {
   using Model = model::Model<4096, 1, 512, 512>;
   using Wrong = std::optional<std::string>;
 
-  static Bytes context_of(const format::LogEnvelope& envelope) {
-    Bytes context = to_bytes(std::string_view("holdfast v1 log body"));
-    ByteWriter out(context);
-    out.raw(envelope.vault.view());
-    out.fixed(envelope.domain);
-    out.fixed(envelope.number);
-    out.u8(static_cast<uint8_t>(envelope.kind));
-    out.raw(envelope.author);
-    out.fixed(envelope.epoch);
-    return context;
-  }
   static Wrong unless(bool allowed, std::string what) { return allowed ? Wrong() : Wrong(std::move(what)); }
   template <class Id>
   static size_t place_of(std::map<Id, size_t>& places, const Id& id) {

@@ -47,13 +47,6 @@ constexpr std::array<DocumentKind, 10> document_kinds{{{"cors", "cors", ""},
                                                        {"replication", "replication", ""},
                                                        {"website", "website", ""}}};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 std::string header(const net::HttpHeaders& headers, std::string_view name) {
   return std::string(net::find_header(headers, name).value_or(""));
 }
@@ -123,7 +116,7 @@ std::string ownership_of(const Bytes& controls) {
 std::vector<NamedText> object_checksums(const net::HttpHeaders& headers) {
   std::map<std::string, std::string> values;
   for (const net::HttpHeader& one : headers) {
-    std::string name = lower(one.name);
+    std::string name = net::lower_case(one.name);
     if (name.starts_with(checksum_prefix) && name != checksum_type_header) {
       values.emplace(name.substr(checksum_prefix.size()), one.value);
     }
@@ -134,7 +127,7 @@ std::vector<NamedText> object_checksums(const net::HttpHeaders& headers) {
 std::vector<NamedText> object_headers(const net::HttpHeaders& headers) {
   std::map<std::string, std::string> values;
   for (const net::HttpHeader& one : headers) {
-    std::string name = lower(one.name);
+    std::string name = net::lower_case(one.name);
     const bool is_standard = std::count(standard_headers.begin(), standard_headers.end(), name) > 0;
     if (is_standard || (name.starts_with(metadata_prefix) && name.size() > metadata_prefix.size())) {
       values.emplace(std::move(name), one.value);

@@ -20,17 +20,8 @@ constexpr uint64_t overhead_size_bytes = 4096;
 
 // What is wrong with one object must not end the run.
 Error as_items_own(Error error) {
-  switch (error.code()) {
-    case ErrorCode::not_found:
-    case ErrorCode::denied:
-    case ErrorCode::changed:
-    case ErrorCode::io:
-    case ErrorCode::unsupported:
-    case ErrorCode::invalid:
-    case ErrorCode::cancelled: return error;
-    case ErrorCode::refused: return {ErrorCode::denied, error.message()};
-    default: return {ErrorCode::io, error.message()};
-  }
+  if (is_items_own(error.code()) || error.code() == ErrorCode::cancelled) return error;
+  return {error.code() == ErrorCode::refused ? ErrorCode::denied : ErrorCode::io, error.message()};
 }
 
 Bytes encoded(const format::BucketAttributes& attributes) {
