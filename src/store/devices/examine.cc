@@ -82,7 +82,9 @@ class StripeExaminer {
       collect_again_ = true;
       TRY_DO(walk());
     }
-    for (const Write& write : writes_) write_back(write);
+    for (const Write& write : writes_) {
+      if (write_back(write)) written_.insert(write.index);
+    }
     drop_surplus();
     return found_;
   }
@@ -131,7 +133,6 @@ class StripeExaminer {
     const uint64_t count = shape_.stripe_count();
     const uint64_t step = std::max<uint64_t>(1, window_size_bytes / (unit_size_bytes * shape_.part_count()));
     crypto::Hasher hasher;
-    std::set<unsigned> wrong;
     for (Write& write : writes_) {
       if (write.units.size() == 0) write.units = AlignedBuffer(static_cast<size_t>(shape_.units_size_bytes()));
       write.checksums.clear();
@@ -140,22 +141,23 @@ class StripeExaminer {
       const uint64_t end = std::min(begin + step, count);
       const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end));
       if (!collect_again_) found_.read_bytes += window.read_bytes;
-      for (uint64_t stripe = begin; stripe < end; ++stripe) look(window, stripe - begin, stripe, hasher, wrong);
+      // Wrong where it is kept, even if it stands somewhere else as well and is right there.
+      for (unsigned index = 0; index < shape_.part_count(); ++index) {
+        if (place_[index] && window.wrong_members.contains(*place_[index])) wrong_.insert(index);
+      }
+      for (uint64_t stripe = begin; stripe < end; ++stripe) look(window, stripe - begin, stripe, hasher);
     }
     const auto name = hash_in_key(key_);
     if (name && !equal(hasher.finalize(), name->view())) return wrong_name(key_);
     if (collect_again_) return {};
-    for (const unsigned index : wrong) {
+    for (const unsigned index : wrong_) {
       ++found_.damaged_parts;
-      const bool is_planned =
-          std::any_of(writes_.begin(), writes_.end(), [&](const Write& write) { return write.index == index; });
-      if (!is_planned) broken_.emplace_back(index, *place_[index]);
+      if (!is_to_be_written(index)) broken_.emplace_back(index, *place_[index]);
     }
     return {};
   }
 
-  void look(const ShardSet::Window& window, size_t at, uint64_t stripe, crypto::Hasher& hasher,
-            std::set<unsigned>& wrong) {
+  void look(const ShardSet::Window& window, size_t at, uint64_t stripe, crypto::Hasher& hasher) {
     const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(stripe));
     uint64_t rest = shape_.object_size_bytes - stripe * shape_.stripe_size_bytes();
     for (unsigned index = 0; index < shape_.part_count(); ++index) {
@@ -165,7 +167,6 @@ class StripeExaminer {
         hasher.update(data);
         rest -= data.size();
       }
-      if (!window.is_sound[at][index] && place_[index]) wrong.insert(index);
       for (Write& write : writes_) {
         if (write.index != index) continue;
         std::memcpy(write.units.data() + stripe * unit_size_bytes, unit.data(), size);
@@ -174,27 +175,34 @@ class StripeExaminer {
     }
   }
 
-  void write_back(const Write& write) {
+  bool write_back(const Write& write) {
     ObjectStore* const store = pool_.usable(write.member);
-    if (store == nullptr) return;
+    if (store == nullptr) return false;
     const Bytes tail = encode_tail(key_, pool_.layout().store_id, shape_, write.index, write.checksums);
     const std::array<ByteView, 2> parts{write.units.span().first(static_cast<size_t>(shape_.units_size_bytes())), tail};
     const Status written = write.is_new ? store->create(key_, parts) : store->replace(key_, parts);
     if (!written) {
       pool_.count_error(write.member);
-      return;
+      return false;
     }
-    if (!write.from) {
-      ++found_.repaired_parts;
-      return;
-    }
+    if (!write.from || wrong_.contains(write.index)) ++found_.repaired_parts;
+    if (!write.from) return true;
     ObjectStore* const old = pool_.usable(*write.from);
     if (old != nullptr && old->remove(key_)) ++found_.moved_parts;
+    return true;
   }
 
-  // A shard that stands twice, from a move that was interrupted.
+  bool is_to_be_written(unsigned index) const {
+    return std::any_of(writes_.begin(), writes_.end(), [&](const Write& write) { return write.index == index; });
+  }
+
+  // A shard that stands twice, from a move that was interrupted or from a device that came back. It goes once the one
+  // that is kept was read and is right, or is so now.
   void drop_surplus() {
     for (const Holder& holder : set_.holders()) {
+      const bool is_well_kept = is_to_be_written(holder.index) ? written_.contains(holder.index)
+                                                               : !wrong_.contains(holder.index);
+      if (!is_well_kept) continue;
       const bool is_surplus = place_[holder.index] && *place_[holder.index] != holder.member && !is_home(holder.member);
       ObjectStore* const store = pool_.usable(holder.member);
       if (is_surplus && store != nullptr && store->remove(key_)) ++found_.moved_parts;
@@ -210,6 +218,8 @@ class StripeExaminer {
   std::vector<std::optional<size_t>> place_;           // Of each shard, where it is kept.
   std::vector<Write> writes_;
   std::vector<std::pair<unsigned, size_t>> broken_;    // Shards with wrong units, and where they stand.
+  std::set<unsigned> wrong_;    // Shards with wrong units where they are kept.
+  std::set<unsigned> written_;  // Shards stored anew.
   bool collect_again_ = false;
 };
 

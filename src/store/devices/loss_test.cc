@@ -351,6 +351,38 @@ TEST(DeviceOutages, a_device_may_fail_while_a_call_goes_through_them) {
   }
 }
 
+// The scrub while it was away put its shard on the spare device.
+TEST(DeviceOutages, a_device_that_comes_back_damaged_is_mended_before_the_copy_of_its_shard_goes) {
+  for (const size_t size : {size_t{5000}, size_t{70'000}}) {
+    for (size_t away = 0; away < 5; ++away) {
+      for (const bool can_write : {true, false}) {
+        Rack rack(5);
+        const Bytes bytes = random_bytes(size, away);
+        const std::string key = named("data", bytes);
+        ASSERT_TRUE(put(*rack.create({.parity_count = 2, .data_count = 2}), key, bytes).has_value());
+        if (!rack.disk(away).stat(key)) continue;
+        rack.pull(away);
+        ASSERT_EQ(rack.open()->examine(key, Repair::write_back)->repaired_parts, 1u);
+        rack.push(away);
+        Bytes shard = rack.disk(away).get(key, std::nullopt).value();
+        shard[7] ^= std::byte{1};
+        ASSERT_TRUE(rack.disk(away).overwrite_for_test(key, shard).has_value());
+        rack.make_read_only(away, !can_write);
+        const auto examined = rack.open()->examine(key, Repair::write_back).value();
+        EXPECT_EQ(examined.damaged_parts, 1u);
+        EXPECT_EQ(examined.repaired_parts, can_write ? 1u : 0u);
+        EXPECT_EQ(examined.moved_parts, can_write ? 1u : 0u) << "the copy goes when it is not needed any more";
+        rack.make_read_only(away, false);
+        for_each_choice(5, 2, [&](const std::vector<size_t>& lost) {
+          for (const size_t i : lost) rack.pull(i);
+          EXPECT_EQ(rack.open()->get(key, std::nullopt).value_or(Bytes()), bytes);
+          for (const size_t i : lost) rack.push(i);
+        });
+      }
+    }
+  }
+}
+
 TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
   Rack rack(5);
   const auto objects = sample_objects(2);

@@ -181,7 +181,7 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
     if (std::all_of(window.is_sound.begin(), window.is_sound.end(), is_done)) continue;
     if (spare.size() == 0) spare = AlignedBuffer(window.pitch_bytes);
     std::vector<bool> is_sound;
-    read_units(pool, holder, begin, end, spare.span(), is_sound);
+    if (!read_units(pool, holder, begin, end, spare.span(), is_sound)) window.wrong_members.insert(holder.member);
     for (size_t s = 0; s < stripe_count; ++s) {
       const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
       window.read_bytes += size;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,9 +50,11 @@ class ShardSet {
     AlignedBuffer bytes;
     size_t pitch_bytes = 0;
     std::vector<std::vector<bool>> is_sound;  // By stripe, then by part: as found, before rebuilding.
+    std::set<size_t> wrong_members;           // Whose shard has a unit in here that is wrong or cannot be read.
     uint64_t read_bytes = 0;
   };
-  // `corrupt` if a stripe cannot be rebuilt.
+  // Of a shard that stands twice the second is read only where the first is wrong. `corrupt` if a stripe cannot be
+  // rebuilt.
   Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end) const;
 
   const std::string& key() const { return key_; }
