@@ -17,54 +17,78 @@ Error wrong_name(std::string_view key) {
   return Error(ErrorCode::corrupt, "object " + std::string(key) + ": its bytes are not those it is named by");
 }
 
-// Copies of an object that every one of `members` should hold.
-Result<Examination> examine_copies(Pool& pool, std::string_view key, const std::vector<size_t>& members,
-                                   Repair repair) {
-  Examination found;
-  std::optional<Bytes> framed;
-  std::vector<std::pair<size_t, Bytes>> copies;
-  std::vector<size_t> missing, damaged;
-  for (const size_t member : members) {
-    ObjectStore* const store = pool.usable(member);
-    if (store == nullptr) continue;
-    Result<Bytes> bytes = store->get(key, std::nullopt);
+// Copies of an object that every one of `homes` should hold; those on `strays` go once all of them do.
+class CopyExaminer {
+ public:
+  CopyExaminer(Pool& pool, std::string_view key, std::vector<size_t> homes, std::vector<size_t> strays)
+      : pool_(pool), key_(key), homes_(std::move(homes)), strays_(std::move(strays)) {}
+
+  Result<Examination> run(Repair repair) {
+    // Strays first: perhaps none of the homes has it.
+    for (const size_t member : strays_) TRY_DO(look(member, true));
+    for (const size_t member : homes_) TRY_DO(look(member, false));
+    if (!framed_ && !is_any_damaged_) {
+      if (!pool_.knows_all()) return pool_.too_few("object " + key_);
+      return Error(ErrorCode::not_found, "object " + key_ + ": not found");
+    }
+    if (!framed_) return Error(ErrorCode::corrupt, "object " + key_ + ": every copy is damaged");
+    found_.damaged_parts = static_cast<uint32_t>(missing_.size() + damaged_.size());
+    if (repair == Repair::write_back) mend();
+    return found_;
+  }
+
+ private:
+  Status look(size_t member, bool is_stray) {
+    ObjectStore* const store = pool_.usable(member);
+    Result<Bytes> bytes = store != nullptr ? store->get(key_, std::nullopt)
+                                           : Result<Bytes>(Error(ErrorCode::not_found, "the device failed meanwhile"));
     if (!bytes && bytes.error().code() == ErrorCode::not_found) {
-      missing.push_back(member);
-      continue;
+      if (!is_stray) missing_.push_back(member);
+      return {};
     }
-    if (bytes) found.read_bytes += bytes->size();
-    const Result<Bytes> value = bytes ? unframe_record(key, pool.layout().store_id, *bytes) : std::move(bytes);
+    if (bytes) found_.read_bytes += bytes->size();
+    const Result<Bytes> value = bytes ? unframe_record(key_, pool_.layout().store_id, *bytes) : std::move(bytes);
     if (!value) {
-      damaged.push_back(member);
-      pool.count_error(member);
-      continue;
+      if (!is_stray) damaged_.push_back(member);
+      is_any_damaged_ = true;
+      pool_.count_error(member);
+      return {};
     }
-    if (const auto name = hash_in_key(key); name && !equal(crypto::hash(*value), name->view())) {
-      return wrong_name(key);
+    if (const auto name = hash_in_key(key_); name && !equal(crypto::hash(*value), name->view())) {
+      return wrong_name(key_);
     }
-    if (!framed) framed = std::move(*bytes);
-    if (!equal(*framed, *bytes) && !bytes->empty()) {
-      return Error(ErrorCode::corrupt, "object " + std::string(key) + ": two devices hold different ones");
+    if (!framed_) framed_ = std::move(*bytes);
+    if (!equal(*framed_, *bytes) && !bytes->empty()) {
+      return Error(ErrorCode::corrupt, "object " + key_ + ": two devices hold different ones");
+    }
+    return {};
+  }
+
+  void mend() {
+    const ByteView part = *framed_;
+    for (const size_t member : damaged_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->replace(key_, std::span(&part, 1))) ++found_.repaired_parts;
+    }
+    for (const size_t member : missing_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->create(key_, std::span(&part, 1))) ++found_.repaired_parts;
+    }
+    if (found_.repaired_parts < found_.damaged_parts) return;
+    for (const size_t member : strays_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->remove(key_)) ++found_.moved_parts;
     }
   }
-  if (!framed && damaged.empty()) {
-    if (!pool.knows_all()) return pool.too_few("object " + std::string(key));
-    return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
-  }
-  if (!framed) return Error(ErrorCode::corrupt, "object " + std::string(key) + ": every copy is damaged");
-  found.damaged_parts = static_cast<uint32_t>(missing.size() + damaged.size());
-  if (repair == Repair::report) return found;
-  const ByteView part = *framed;
-  for (const size_t member : damaged) {
-    ObjectStore* const store = pool.usable(member);
-    if (store != nullptr && store->replace(key, std::span(&part, 1))) ++found.repaired_parts;
-  }
-  for (const size_t member : missing) {
-    ObjectStore* const store = pool.usable(member);
-    if (store != nullptr && store->create(key, std::span(&part, 1))) ++found.repaired_parts;
-  }
-  return found;
-}
+
+  Pool& pool_;
+  const std::string key_;
+  const std::vector<size_t> homes_, strays_;
+  std::vector<size_t> missing_, damaged_;  // Homes.
+  bool is_any_damaged_ = false;
+  std::optional<Bytes> framed_;
+  Examination found_;
+};
 
 // Shards of one striped object, brought to where they belong.
 class StripeExaminer {
@@ -223,10 +247,18 @@ class StripeExaminer {
   bool collect_again_ = false;
 };
 
+Result<Examination> examine_replicas(Pool& pool, std::string_view key, const ShardSet& set, Repair repair) {
+  const std::vector<size_t> homes = homes_of(pool, key);
+  std::vector<size_t> strays(set.damaged());
+  for (const Holder& holder : set.holders()) strays.push_back(holder.member);
+  std::erase_if(strays, [&](size_t member) { return std::find(homes.begin(), homes.end(), member) != homes.end(); });
+  return CopyExaminer(pool, key, homes, std::move(strays)).run(repair);
+}
+
 }  // namespace
 
 Result<Examination> examine_exclusive(Pool& pool, std::string_view key, Repair repair) {
-  const Examination found = TRY(examine_copies(pool, key, pool.usable_members(), repair));
+  const Examination found = TRY(CopyExaminer(pool, key, pool.usable_members(), {}).run(repair));
   if (repair == Repair::write_back && found.damaged_parts == found.repaired_parts && pool.missing_count() == 0) {
     for (const auto& [member, store] : pool.usable_stores()) remove_votes(*store, key);
   }
@@ -235,7 +267,7 @@ Result<Examination> examine_exclusive(Pool& pool, std::string_view key, Repair r
 
 Result<Examination> examine_shards(Pool& pool, std::string_view key, Repair repair) {
   const auto set = TRY(ShardSet::open(pool, key, Search::all));
-  if (set->shape().kind == ShardKind::replica) return examine_copies(pool, key, homes_of(pool, key), repair);
+  if (set->shape().kind == ShardKind::replica) return examine_replicas(pool, key, *set, repair);
   const size_t distinct = set->distinct_count();
   if (distinct < set->shape().data_count) {
     const bool is_untouched = pool.missing_count() == 0 && set->damaged().empty() &&

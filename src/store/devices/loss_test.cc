@@ -410,5 +410,46 @@ TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
   });
 }
 
+TEST(Rebalancing, a_small_object_none_of_whose_devices_is_its_home_any_more_moves_there) {
+  Rack rack(3);
+  std::map<std::string, Bytes> objects;
+  const auto store = rack.create({.parity_count = 2});
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Bytes bytes = random_bytes(100, seed);
+    objects[named("data", bytes)] = bytes;
+    ASSERT_TRUE(put(*store, named("data", bytes), bytes).has_value());
+  }
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(store->add_device(rack.add()).has_value());
+  size_t stray_count = 0;
+  const auto count_copies = [&](const std::string& key, size_t from, size_t to) {
+    size_t count = 0;
+    for (size_t i = from; i < to; ++i) count += rack.disk(i).stat(key) ? 1 : 0;
+    return count;
+  };
+  for (const auto& [key, bytes] : objects) {
+    const auto examined = store->examine(key, Repair::write_back);
+    ASSERT_TRUE(examined.has_value()) << examined.error().message();
+    EXPECT_EQ(examined->damaged_parts, examined->repaired_parts);
+    EXPECT_EQ(count_copies(key, 0, 9), 3u) << "none are left where they do not belong";
+    if (count_copies(key, 0, 3) == 0) ++stray_count;
+    const auto again = store->examine(key, Repair::write_back);
+    EXPECT_EQ(again->moved_parts + again->repaired_parts + again->damaged_parts, 0u);
+  }
+  EXPECT_GT(stray_count, 0u);
+  EXPECT_EQ(contents(*rack.open()), objects);
+  // A home that cannot be written: the copies elsewhere stay.
+  const std::string fresh = rack.add();
+  ASSERT_TRUE(store->add_device(fresh).has_value());
+  rack.make_read_only(9, true);
+  const auto hindered = rack.open();
+  size_t thin_count = 0;
+  for (const auto& [key, bytes] : objects) {
+    const auto examined = hindered->examine(key, Repair::write_back);
+    if (examined->repaired_parts < examined->damaged_parts) ++thin_count;
+    EXPECT_EQ(count_copies(key, 0, 9), 3u);
+  }
+  EXPECT_GT(thin_count, 0u);
+}
+
 }  // namespace
 }  // namespace holdfast::store::devices
