@@ -383,6 +383,46 @@ TEST(DeviceOutages, a_device_that_comes_back_damaged_is_mended_before_the_copy_o
   }
 }
 
+// A device that cannot say whether it knows of a newer layout.
+class VagueStore : public Decorator {
+ public:
+  using Decorator::Decorator;
+  Result<ObjectInfo> stat(std::string_view key) override {
+    if (key.starts_with(layout_prefix)) return Error(ErrorCode::io, "the device is tired");
+    return Decorator::stat(key);
+  }
+};
+
+TEST(DeviceOutages, a_device_that_does_not_say_whether_the_devices_were_changed_does_not_count) {
+  for (const size_t vague_count : {size_t{1}, size_t{3}}) {
+    Rack rack(5);
+    rack.create({.parity_count = 2});
+    const auto opener = rack.opener();
+    const auto store = DevicesStore::open(rack.paths(), [&](const std::string& path, DeviceUse use) {
+      auto opened = opener(path, use);
+      const bool is_vague = opened && std::find(rack.paths().begin(), rack.paths().end(), path) <
+                                          rack.paths().begin() + static_cast<ptrdiff_t>(vague_count);
+      if (is_vague) opened = std::make_unique<VagueStore>(std::move(*opened));
+      return opened;
+    }).value();
+    if (vague_count == 3) {
+      // Those three, and only they, take a new one in.
+      rack.pull(3);
+      rack.pull(4);
+      ASSERT_TRUE(rack.open()->add_device(rack.add()).has_value());
+    }
+    const Status made = put(*store, "log/1/1", as_bytes("one"));
+    ASSERT_EQ(made.has_value(), vague_count == 1);
+    EXPECT_TRUE(made || made.error().code() == ErrorCode::denied) << made.error().message();
+    const DeviceInfo first = store->devices().devices.at(0);
+    EXPECT_EQ(first.state, DeviceState::failed);
+    EXPECT_EQ(first.error_count, 1u);
+    if (made) {
+      EXPECT_TRUE(rack.disk(4).stat(std::string(absent_prefix) + first.id)) << "what it misses is on record";
+    }
+  }
+}
+
 TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
   Rack rack(5);
   const auto objects = sample_objects(2);

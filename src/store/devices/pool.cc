@@ -244,18 +244,26 @@ Error Pool::too_few(std::string_view what) const {
       .with_hint("Mount them and try again; 'holdfast vault devices' shows the state of each.");
 }
 
+Status Pool::expect_quorum() const {
+  const size_t online_count = usable_members().size();
+  if (online_count >= layout_.quorum()) return {};
+  return Error(ErrorCode::denied, std::to_string(online_count) + " of " + std::to_string(member_count()) +
+                                      " devices are usable and " + std::to_string(layout_.quorum()) +
+                                      " must be, so nothing is written")
+      .with_hint("Mount the missing devices or replace them with 'holdfast vault replace-device'.");
+}
+
 Status Pool::begin_change() {
-  const auto online = usable_stores();
-  if (online.size() < layout_.quorum()) {
-    return Error(ErrorCode::denied, std::to_string(online.size()) + " of " + std::to_string(member_count()) +
-                                        " devices are usable and " + std::to_string(layout_.quorum()) +
-                                        " must be, so nothing is written")
-        .with_hint("Mount the missing devices or replace them with 'holdfast vault replace-device'.");
-  }
-  for (const auto& [member, store] : online) {
+  TRY_DO(expect_quorum());
+  for (const auto& [member, store] : usable_stores()) {
     const Result<ObjectInfo> newer = store->stat(layout_key(layout_.number + 1));
     if (newer) return Error(ErrorCode::changed, "the devices of the store were changed meanwhile; start again");
+    if (newer.error().code() == ErrorCode::not_found) continue;
+    // It may be one of those that know of a change.
+    count_error(member);
+    take_out(member);
   }
+  TRY_DO(expect_quorum());
   const MutexLock lock(mutex_);
   for (size_t missing = 0; missing < member_count(); ++missing) {
     if (usable(missing) != nullptr || members_[missing]->is_marked) continue;

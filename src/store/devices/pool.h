@@ -49,7 +49,7 @@ class Pool {
   Error too_few(std::string_view what) const;
 
   // To be called before anything is changed: `denied` if fewer than a quorum are usable; else marks the others.
-  // `changed` if the layout was changed since the store was opened.
+  // `changed` if the layout was changed since the store was opened; a member that does not answer that is taken out.
   Status begin_change() EXCLUDES(mutex_);
 
   void count_error(size_t member) { members_[member]->error_count.fetch_add(1, std::memory_order_relaxed); }
@@ -75,6 +75,7 @@ class Pool {
   };
   struct Found;
   Pool() = default;
+  Status expect_quorum() const;
   static Result<std::vector<Found>> look(const std::vector<std::string>& paths, const DeviceOpener& opener);
   Status assemble(std::vector<Found> found);
   Status choose_layout(std::vector<Found>& found);
