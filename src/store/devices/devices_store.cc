@@ -334,21 +334,11 @@ Status DevicesStore::list(std::string_view prefix, std::string_view after,
   });
 }
 
-// Members that are missing are left a note: what they still hold of the object must not come back with them.
 Status DevicesStore::remove(std::string_view key) {
   TRY_DO(check_own(key));
   TRY_DO(pool_->begin_change());
   const bool is_exclusive = devices::is_exclusive(key);
-  const auto leave_notes = [&]() -> Status {
-    if (pool_->missing_count() == 0) return {};
-    const std::string note = std::string(devices::gone_prefix) + std::string(key);
-    for (const auto& [member, store] : pool_->usable_stores()) {
-      const Status made = store->create(note, {});
-      if (!made && made.error().code() != ErrorCode::conflict) return made;
-    }
-    return {};
-  };
-  TRY_DO(leave_notes().during("remove " + naming(key)));
+  TRY_DO(pool_->note_removal(key).during("remove " + naming(key)));
   size_t removed_count = 0;
   bool has_failed = false;
   for (const auto& [member, store] : pool_->usable_stores()) {
@@ -364,7 +354,7 @@ Status DevicesStore::remove(std::string_view key) {
   forget(key);
   if (has_failed) {
     TRY_DO(pool_->begin_change());
-    TRY_DO(leave_notes().during("remove " + naming(key)));
+    TRY_DO(pool_->note_removal(key).during("remove " + naming(key)));
   }
   if (removed_count == 0) return Error(ErrorCode::not_found, naming(key) + ": not found");
   return {};

@@ -383,6 +383,67 @@ TEST(DeviceOutages, a_device_that_comes_back_damaged_is_mended_before_the_copy_o
   }
 }
 
+TEST(DeviceOutages, what_one_process_removes_does_not_come_back_with_a_device_that_only_it_misses) {
+  Rack rack(5);
+  std::map<std::string, Bytes> objects;
+  {
+    const auto store = rack.create({.parity_count = 2, .data_count = 3});
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      const Bytes bytes = random_bytes(20'000, seed);
+      objects[named("data", bytes)] = bytes;
+      objects["log/1/" + std::to_string(seed)] = bytes;
+    }
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+  }
+  rack.let_die_after(0, 0);
+  const auto one = rack.open();
+  rack.let_live(0);
+  const auto remove_next = [&] {
+    for (const std::string_view folder : {"data/", "log/"}) {
+      const std::string key = objects.lower_bound(std::string(folder))->first;
+      ASSERT_TRUE(one->remove(key).has_value());
+      objects.erase(key);
+    }
+  };
+  remove_next();
+  ASSERT_EQ(one->devices().devices.at(0).state, DeviceState::failed);
+  // To others it is as good as ever, once it knows what it missed.
+  const auto other = rack.open();
+  EXPECT_EQ(other->devices().devices.at(0).state, DeviceState::online);
+  EXPECT_EQ(contents(*other), objects);
+  remove_next();
+  EXPECT_EQ(contents(*rack.open()), objects);
+  // What was brought up to date once is not removed again.
+  const Bytes bytes = random_bytes(20'000, 77);
+  objects[named("data", bytes)] = bytes;
+  ASSERT_TRUE(put(*rack.open(), named("data", bytes), bytes).has_value());
+  ASSERT_TRUE(one->remove(named("data", bytes)).has_value());
+  ASSERT_TRUE(put(*rack.open(), named("data", bytes), bytes).has_value());
+  EXPECT_EQ(rack.open()->examine(named("data", bytes), Repair::report)->damaged_parts, 0u);
+  EXPECT_EQ(contents(*rack.open()), objects);
+}
+
+TEST(DeviceOutages, notes_for_a_device_that_was_replaced_are_forgotten) {
+  Rack rack(4);
+  const auto objects = sample_objects(2);
+  {
+    const auto store = rack.create({.parity_count = 2, .data_count = 1});
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+  }
+  rack.pull(0);
+  const auto store = rack.open();
+  ASSERT_TRUE(store->remove("log/1/1").has_value());
+  ASSERT_TRUE(rack.disk(1).stat(std::string(gone_prefix) + store->devices().devices.at(0).id + "/log/1/1").has_value());
+  ASSERT_TRUE(store->replace_device(rack.paths()[0], rack.add(), false).has_value());
+  for (size_t i = 1; i < 5; ++i) {
+    for (const std::string_view prefix : {gone_prefix, absent_prefix}) {
+      EXPECT_TRUE(rack.disk(i).list(prefix, "", [](const ObjectInfo& info) { return Error(ErrorCode::internal, info.key); }))
+          << "of device " << i;
+    }
+  }
+  EXPECT_EQ(store->get("log/1/1", std::nullopt).error().code(), ErrorCode::not_found);
+}
+
 // A device that cannot say whether it knows of a newer layout.
 class VagueStore : public Decorator {
  public:
