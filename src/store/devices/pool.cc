@@ -170,10 +170,26 @@ Status Pool::assemble(std::vector<Found> found) {
     if (one.store == nullptr) continue;
     slot.path = one.path;
     slot.store = std::move(one.store);
+    slot.has_layout = one.layout && one.layout->number == layout_.number;
     slot.state = DeviceState::online;
   }
   bring_up_to_date();
+  spread_layout();
   return {};
+}
+
+// A copy of the layout that is missing or wrong is written anew: no scrub looks at what is the store's own.
+void Pool::spread_layout() {
+  const std::string key = layout_key(layout_.number);
+  const Bytes record = frame_record(key, layout_.store_id, encode(layout_));
+  const ByteView part = record;
+  for (const auto& [member, store] : usable_stores()) {
+    if (members_[member]->has_layout || read_record(*store, layout_.store_id, key)) continue;
+    count_error(member);
+    const Status made = store->create(key, std::span(&part, 1));
+    if (made || made.error().code() != ErrorCode::conflict) continue;
+    store->replace(key, std::span(&part, 1)).ignore("the next one to open the store tries again");
+  }
 }
 
 void Pool::bring_up_to_date() {

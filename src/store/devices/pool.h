@@ -79,7 +79,8 @@ class Pool {
     std::string path;
     std::atomic<DeviceState> state = DeviceState::lost;
     std::atomic<uint64_t> error_count = 0;
-    bool is_marked = false;  // Its absence is on record. Guarded by the pool's mutex.
+    bool has_layout = false;  // Its own copy of the layout was read.
+    bool is_marked = false;   // Its absence is on record. Guarded by the pool's mutex.
   };
   struct Found;
   Pool() = default;
@@ -92,6 +93,7 @@ class Pool {
   Notes list_notes(std::string_view prefix);
   bool may_be_on_quorum(size_t holder_count) const;
   void bring_up_to_date();
+  void spread_layout();
   Status catch_up(size_t member, const std::vector<std::string>& missed);
   Status copy_exclusive(ObjectStore& to);
   void forget_notes(const Notes& marks, const Notes& notes);
