@@ -270,11 +270,10 @@ Result<Examination> examine_shards(Pool& pool, std::string_view key, Repair repa
   if (set->shape().kind == ShardKind::replica) return examine_replicas(pool, key, *set, repair);
   const size_t distinct = set->distinct_count();
   if (distinct < set->shape().data_count) {
-    const bool is_untouched = pool.missing_count() == 0 && set->damaged().empty() &&
-                              std::all_of(pool.layout().members.begin(), pool.layout().members.end(),
-                                          [](const Member& member) { return member.since == 1; });
-    // No device was ever lost, so the shards that are not there never were.
-    if (is_untouched) return Examination{.is_unfinished = true};
+    // So many may be lost with devices that are missing or were replaced; each of those made a new layout.
+    const size_t lost_count_max = pool.missing_count() + set->damaged().size() + pool.layout().number - 1;
+    const size_t acknowledged_count_min = set->shape().part_count() - pool.layout().degraded_max;
+    if (distinct + lost_count_max < acknowledged_count_min) return Examination{.is_unfinished = true};
     return Error(ErrorCode::corrupt, "object " + std::string(key) + ": " + std::to_string(distinct) + " of its shards "
                                          "are left and " + std::to_string(set->shape().data_count) + " are needed");
   }

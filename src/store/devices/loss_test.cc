@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <random>
 
 #include "store/devices/testing.h"
@@ -482,6 +483,111 @@ TEST(DeviceOutages, a_device_that_does_not_say_whether_the_devices_were_changed_
       EXPECT_TRUE(rack.disk(4).stat(std::string(absent_prefix) + first.id)) << "what it misses is on record";
     }
   }
+}
+
+// Tells before something is created or removed.
+class ToldStore : public Decorator {
+ public:
+  ToldStore(std::unique_ptr<ObjectStore> inner, std::function<void(std::string_view key, bool is_creation)> tell)
+      : Decorator(std::move(inner)), tell_(std::move(tell)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    tell_(key, true);
+    return Decorator::create(key, parts);
+  }
+  Status remove(std::string_view key) override {
+    tell_(key, false);
+    return Decorator::remove(key);
+  }
+
+ private:
+  const std::function<void(std::string_view key, bool is_creation)> tell_;
+};
+
+// One object of two data and two parity shards, which two writers store at once.
+class TwoWriters : public ::testing::Test {
+ protected:
+  void lay_out(size_t device_count) {
+    rack_ = std::make_unique<Rack>(device_count);
+    rack_->create({.parity_count = 2, .data_count = 2});
+    store_id_ = decode_identity(rack_->disk(0).get(identity_key, std::nullopt).value())->store_id;
+    ranking_ = decode_layout(read_record(rack_->disk(0), store_id_, layout_key(1)).value())->ranking(key_);
+  }
+  std::unique_ptr<DevicesStore> open_told(size_t device, std::function<void(std::string_view, bool)> tell) {
+    return DevicesStore::open(rack_->paths(), [&, opener = rack_->opener()](const std::string& path, DeviceUse use) {
+      auto opened = opener(path, use);
+      if (opened && path == rack_->paths()[device]) opened = std::make_unique<ToldStore>(std::move(*opened), tell);
+      return opened;
+    }).value();
+  }
+  // Of different shards.
+  size_t shard_count() {
+    std::set<unsigned> indexes;
+    for (size_t i = 0; i < rack_->paths().size(); ++i) {
+      const auto shard = rack_->disk(i).get(key_, std::nullopt);
+      if (shard) indexes.insert(decode_tail(key_, store_id_, shard->size(), *shard)->tail->index);
+    }
+    return indexes.size();
+  }
+
+  const Bytes bytes_ = random_bytes(70'000, 1);
+  const std::string key_ = named("data", bytes_);
+  std::unique_ptr<Rack> rack_;
+  Id store_id_{};
+  std::vector<size_t> ranking_;
+};
+
+TEST_F(TwoWriters, shards_that_another_stored_count_for_what_they_are) {
+  for (const size_t device_count : {size_t{5}, size_t{6}}) {
+    lay_out(device_count);
+    // The other has the first device, which this one misses: where this one wants to put shard 0 it puts shard 1.
+    rack_->pull(ranking_[0]);
+    const ByteView part = bytes_;
+    const auto object = encode_object(key_, store_id_, striped_shape(2, 2, bytes_.size()), std::span(&part, 1), {});
+    std::once_flag is_put;
+    const auto store = open_told(ranking_[1], [&](std::string_view key, bool) {
+      if (key != key_) return;
+      std::call_once(is_put, [&] { EXPECT_TRUE(rack_->disk(ranking_[1]).create(key_, object.shard(1)).has_value()); });
+    });
+    const Status made = put(*store, key_, bytes_);
+    EXPECT_EQ(made.has_value(), device_count == 6) << "whether there is a place for shard 0";
+    EXPECT_EQ(shard_count(), made ? 4u : 3u);
+    rack_->push(ranking_[0]);
+    const Status again = put(*rack_->open(), key_, bytes_);
+    EXPECT_TRUE(again || again.error().code() == ErrorCode::conflict) << again.error().message();
+    EXPECT_EQ(shard_count(), 4u);
+  }
+}
+
+TEST_F(TwoWriters, one_that_fails_leaves_what_the_other_was_told_is_there) {
+  lay_out(4);
+  bool is_told = false;
+  const auto store_other = [&] {
+    is_told = true;
+    EXPECT_TRUE(put(*rack_->open(), key_, bytes_).has_value());
+  };
+  for (const size_t i : {2u, 3u}) rack_->let_die_after(ranking_[i], 0);
+  const auto store = open_told(ranking_[0], [&](std::string_view key, bool is_creation) {
+    if (key == key_ && !is_creation && !is_told) store_other();
+  });
+  for (const size_t i : {2u, 3u}) rack_->let_live(ranking_[i]);
+  EXPECT_FALSE(put(*store, key_, bytes_).has_value());
+  if (!is_told) store_other();
+  EXPECT_EQ(shard_count(), 4u);
+}
+
+TEST_F(TwoWriters, what_one_leaves_that_failed_is_unfinished_and_not_lost) {
+  lay_out(5);
+  // Two fail, and one is away while it is looked for.
+  for (const size_t i : {1u, 2u, 3u, 4u}) rack_->let_die_after(ranking_[i], 0);
+  EXPECT_FALSE(put(*rack_->open(), key_, bytes_).has_value());
+  for (const size_t i : {1u, 2u, 3u, 4u}) rack_->let_live(ranking_[i]);
+  ASSERT_EQ(shard_count(), 1u);
+  EXPECT_TRUE(rack_->open()->examine(key_, Repair::report)->is_unfinished);
+  rack_->pull(ranking_[4]);
+  EXPECT_TRUE(rack_->open()->examine(key_, Repair::report)->is_unfinished);
+  rack_->pull(ranking_[3]);
+  rack_->pull(ranking_[2]);
+  EXPECT_EQ(rack_->open()->examine(key_, Repair::report).error().code(), ErrorCode::corrupt) << "it may be lost";
 }
 
 TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
