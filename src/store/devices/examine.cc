@@ -11,8 +11,6 @@ namespace holdfast::store::devices {
 
 namespace {
 
-constexpr uint64_t window_size_bytes = 16 << 20;
-
 Error wrong_name(std::string_view key) {
   return Error(ErrorCode::corrupt, "object " + std::string(key) + ": its bytes are not those it is named by");
 }
@@ -155,7 +153,7 @@ class StripeExaminer {
 
   Status walk() {
     const uint64_t count = shape_.stripe_count();
-    const uint64_t step = std::max<uint64_t>(1, window_size_bytes / (unit_size_bytes * shape_.part_count()));
+    const uint64_t step = set_.window_stripe_count();
     crypto::Hasher hasher;
     for (Write& write : writes_) {
       if (write.units.size() == 0) write.units = AlignedBuffer(static_cast<size_t>(shape_.units_size_bytes()));
@@ -163,7 +161,7 @@ class StripeExaminer {
     }
     for (uint64_t begin = 0; begin < count; begin += step) {
       const uint64_t end = std::min(begin + step, count);
-      const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end));
+      const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end, ShardSet::Parts::all));
       if (!collect_again_) found_.read_bytes += window.read_bytes;
       // Wrong where it is kept, even if it stands somewhere else as well and is right there.
       for (unsigned index = 0; index < shape_.part_count(); ++index) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <random>
 
+#include "store/devices/exclusive.h"
 #include "store/devices/testing.h"
 
 // What may happen to devices: every combination of losses, every single lie, losses at every call of a write, a rebuild
@@ -349,6 +351,45 @@ TEST(DeviceOutages, a_device_may_fail_while_a_call_goes_through_them) {
       EXPECT_TRUE(!has_happened || store->devices().devices.at(4).state == DeviceState::failed);
       EXPECT_TRUE(has_happened || call_number > 1);
     }
+  }
+}
+
+class CountingStore : public Decorator {
+ public:
+  CountingStore(std::unique_ptr<ObjectStore> inner, std::atomic<uint64_t>& count, std::atomic<uint64_t>& size_bytes)
+      : Decorator(std::move(inner)), count_(count), size_bytes_(size_bytes) {}
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    ++count_;
+    size_bytes_ += out.size();
+    return Decorator::read(key, offset_bytes, out);
+  }
+
+ private:
+  std::atomic<uint64_t>&count_, &size_bytes_;
+};
+
+TEST(DeviceOutages, what_is_rebuilt_for_reading_is_read_once_and_in_large_pieces) {
+  Rack rack(6);
+  const Bytes bytes = random_bytes(3'000'000, 1);
+  const std::string key = named("data", bytes);
+  ASSERT_TRUE(put(*rack.create({.parity_count = 2, .data_count = 4}), key, bytes).has_value());
+  for (size_t lost = 0; lost < 6; ++lost) {
+    rack.pull(lost);
+    std::atomic<uint64_t> count = 0, size_bytes = 0;
+    const auto store = DevicesStore::open(rack.paths(), [&](const std::string& path, DeviceUse use) {
+      auto opened = rack.opener()(path, use);
+      if (opened) opened = std::make_unique<CountingStore>(std::move(*opened), count, size_bytes);
+      return opened;
+    }).value();
+    const std::vector<std::pair<size_t, size_t>> ranges{{0, 3'000'000}, {1'000'001, 700'000}, {70'000, 5}};
+    for (const auto& [offset, size] : ranges) {
+      count = size_bytes = 0;
+      EXPECT_EQ(store->get(key, Range{.offset_bytes = offset, .size_bytes = size}).value(),
+                to_bytes(ByteView(bytes).subspan(offset, size)));
+      EXPECT_LE(count.load(), 16u) << "the ends of the shards, and four of them once";
+      EXPECT_LE(size_bytes.load(), size + 6 * 8192 + 8 * unit_size_bytes);
+    }
+    rack.push(lost);
   }
 }
 
