@@ -130,7 +130,7 @@ Status rebuild(Context& context, vault::Vault& vault) {
   context.output().text(fmt::format("{} packs: {} that no index named, {} damaged, {} missing, {} unreadable; {} "
                                     "damaged index segments",
                                     report->packs, report->packs_indexed, report->packs_damaged, report->packs_missing,
-                                    report->packs_unreadable, report->segments_set_aside));
+                                    report->packs_unreadable + report->packs_unjudged, report->segments_set_aside));
   return {};
 }
 

@@ -38,6 +38,12 @@ Result<Exit> repair_contents(Context& context, const Arguments& arguments) {
   output.text(fmt::format("{} packs are missing, {} damaged; {} records {}salvaged, {} are lost", report->packs_missing,
                           report->packs_damaged, report->records_salvaged, would, report->records_lost));
   output.text(fmt::format("{} damaged index segments {}set aside", report->segments_set_aside, would));
+  const uint64_t unjudged = report->packs_unjudged + report->segments_unjudged;
+  if (unjudged > 0) {
+    output.text(fmt::format("{} packs and {} index segments stay as they are: they could not be read just now, or "
+                            "another key or a newer program is needed", report->packs_unjudged,
+                            report->segments_unjudged));
+  }
   const uint64_t lost = report->packs_missing + report->records_lost + report->packs_unreadable;
   if (lost > 0) {
     output.text("What is lost comes back with the next 'holdfast backup --force' of the same data; 'holdfast verify' "
@@ -48,12 +54,15 @@ Result<Exit> repair_contents(Context& context, const Arguments& arguments) {
                  {"packs", report->packs},
                  {"packs_indexed", report->packs_indexed},
                  {"packs_unreadable", report->packs_unreadable},
+                 {"packs_unjudged", report->packs_unjudged},
                  {"packs_missing", report->packs_missing},
                  {"packs_damaged", report->packs_damaged},
                  {"records_salvaged", report->records_salvaged},
                  {"records_lost", report->records_lost},
-                 {"segments_set_aside", report->segments_set_aside}});
-  return lost == 0 ? Exit::done : Exit::damage;
+                 {"segments_set_aside", report->segments_set_aside},
+                 {"segments_unjudged", report->segments_unjudged}});
+  if (lost > 0) return Exit::damage;
+  return unjudged == 0 ? Exit::done : Exit::skips;
 }
 
 Result<Exit> run(Context& context, const Arguments& arguments) {
@@ -74,8 +83,9 @@ Command repair_command() {
                          "stopped and started again. Exit codes as of scrub. With --contents it needs the key: it "
                          "builds the index anew from the signed contents of packs, moves what still opens out of "
                          "damaged packs, and takes out of the index what does not, so that the next backup of the same "
-                         "data stores it again; damaged index segments are kept beneath quarantine/. Exit code 20: "
-                         "something is lost.",
+                         "data stores it again; damaged index segments are kept beneath quarantine/. What "
+                         "cannot be read just now, or judged with this key, stays as it is: exit code 3. Exit code "
+                         "20: something is lost.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

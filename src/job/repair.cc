@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 
 #include "crypto/hash.h"
 #include "job/collect_plan.h"
@@ -23,6 +26,15 @@ format::SegmentContents contents_of(const format::PackInfo& pack) {
   format::SegmentContents contents;
   contents.packs.push_back(pack);
   return contents;
+}
+
+bool is_sound(const format::PackName& name, ByteView whole) { return ObjectId::from(crypto::hash(whole)) == name.id; }
+format::PackName name_of(const format::PackInfo& pack) { return {pack.kind, pack.author, pack.id}; }
+
+// Whether a record that does not open is lost. All other failures (a read that went wrong, keys that we lack, a form
+// that is newer than this program) say nothing of the bytes that are stored, so nothing may leave the index for them.
+bool tells_damage(const Error& error) {
+  return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::wrong_key;
 }
 
 class DomainRepairer {
@@ -45,17 +57,31 @@ class DomainRepairer {
     const auto kind = static_cast<vault::PackKind>(pack.kind);
     return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
   }
+  // What is known of a pack's records after trying each.
+  struct Judged {
+    std::vector<ByteView> good;
+    std::vector<Error> bad;
+    std::optional<Error> unknown;  // Of one at least nothing can be said, and so nothing be done.
+  };
   Result<StoredPacks> list_packs();
   Status take_pack(const format::PackName& name, uint64_t size_bytes);
+  Status take_named(const format::PackInfo& pack, Result<Bytes> whole);
+  Status take_unnamed(const format::PackName& name, const Result<Bytes>& whole);
   Result<Bytes> read_pack(const format::PackName& name, uint64_t size_bytes);
+  Result<Bytes> read_parts(const format::PackInfo& pack, std::span<const format::ChunkLocation> entries);
   Result<format::PackInfo> recognise(const format::PackName& name, ByteView whole);
   bool is_signed(const format::PackInfo& pack, ByteView whole) const;
   Result<format::SegmentContents> read_contents(const format::PackInfo& pack, ByteView whole);
-  void salvage(const format::PackInfo& pack, ByteView whole);
-  bool holds_what_it_says(const format::PackInfo& pack, ByteView whole);
+  bool can_tell(uint8_t pack_kind) const;
   std::vector<format::ChunkLocation> entries_of(const ObjectId& pack) const;
-  Status move_good(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole);
+  Result<ByteView> find_record(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole);
+  Judged judge(const format::PackInfo& pack, std::span<const format::ChunkLocation> entries, ByteView whole);
+  Status salvage(const format::PackInfo& pack, const Judged& judged);
+  Status move(const format::PackInfo& pack, ByteView record);
   void lost(const format::PackName& pack, const Error& error);
+  void leave(const format::PackName& pack, const Error& error);
+  Result<std::optional<Bytes>> read_damaged(const vault::IndexDamage& damage);
+  Status count_damaged_segments();
   Status write();
   Status set_segments_aside();
 
@@ -93,9 +119,36 @@ void DomainRepairer::lost(const format::PackName& pack, const Error& error) {
   observer_.skipped(key_of(pack), error);
 }
 
+// It stays as it is, and whoever reads it or has more keys may come to know more.
+void DomainRepairer::leave(const format::PackName& pack, const Error& error) {
+  ++report_.packs_unjudged;
+  lost(pack, error);
+}
+
+// Bytes that were wrong once are not wrong for good: the store may mend them, and the next reading may go well.
 Result<Bytes> DomainRepairer::read_pack(const format::PackName& name, uint64_t size_bytes) {
   if (size_bytes > format::pack_size_bytes_max) return Error(ErrorCode::corrupt, "larger than any pack");
-  return vault_.store().get(key_of(name), std::nullopt);
+  const std::string key = key_of(name);
+  auto whole = vault_.store().get(key, std::nullopt);
+  if (whole ? is_sound(name, *whole) : whole.error().code() != ErrorCode::corrupt) return whole;
+  vault_.store()
+      .examine(key, request_.apply ? store::Repair::write_back : store::Repair::report)
+      .ignore("what is read next tells whether that helped");
+  return vault_.store().get(key, std::nullopt);
+}
+
+// Where the store cannot give the whole it may give parts. What is damaged is left empty.
+Result<Bytes> DomainRepairer::read_parts(const format::PackInfo& pack,
+                                         std::span<const format::ChunkLocation> entries) {
+  Bytes whole(pack.size_bytes);
+  for (const format::ChunkLocation& entry : entries) {
+    if (uint64_t{entry.offset_bytes} + entry.size_bytes > whole.size()) continue;
+    const MutableByteView part = MutableByteView(whole).subspan(entry.offset_bytes, entry.size_bytes);
+    const Status read = vault_.store().read(key_of(name_of(pack)), entry.offset_bytes, part);
+    if (!read && read.error().code() != ErrorCode::corrupt) return read.error();
+    if (!read) std::fill(part.begin(), part.end(), std::byte{0});
+  }
+  return whole;
 }
 
 // A pack does not say which epoch it is of: its commitment fits one.
@@ -162,8 +215,9 @@ std::vector<format::ChunkLocation> DomainRepairer::entries_of(const ObjectId& pa
   return entries;
 }
 
-// A record is good if it opens: whoever holds the data key decompresses and hashes it, others check its seals.
-Status DomainRepairer::move_good(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole) {
+// The record that the entry means, if it is good: whoever holds the data key decompresses and hashes it.
+Result<ByteView> DomainRepairer::find_record(const format::PackInfo& pack, const format::ChunkLocation& entry,
+                                             ByteView whole) {
   if (uint64_t{entry.offset_bytes} + entry.size_bytes > whole.size()) return Error(ErrorCode::corrupt, "cut off");
   const ByteView record = whole.subspan(entry.offset_bytes, entry.size_bytes);
   const format::RecordHeader header = TRY(reader_->open_header(pack, record));
@@ -172,7 +226,27 @@ Status DomainRepairer::move_good(const format::PackInfo& pack, const format::Chu
     return Error(ErrorCode::denied, "only the owner can tell whether it is whole");
   }
   (void)TRY(reader_->open(pack, record));
-  if (!request_.apply) return {};
+  return record.first(format::record_size_bytes(header));
+}
+
+DomainRepairer::Judged DomainRepairer::judge(const format::PackInfo& pack,
+                                             std::span<const format::ChunkLocation> entries, ByteView whole) {
+  Judged judged;
+  for (const format::ChunkLocation& entry : entries) {
+    auto record = find_record(pack, entry, whole);
+    if (record) {
+      judged.good.push_back(*record);
+    } else if (tells_damage(record.error())) {
+      judged.bad.push_back(std::move(record.error()));
+    } else {
+      judged.unknown = std::move(record.error());
+      break;
+    }
+  }
+  return judged;
+}
+
+Status DomainRepairer::move(const format::PackInfo& pack, ByteView record) {
   auto& repacker = repackers_[pack.kind];
   if (!repacker) {
     repacker = std::make_unique<vault::Repacker>(vault_, domain_, static_cast<vault::PackKind>(pack.kind));
@@ -180,32 +254,72 @@ Status DomainRepairer::move_good(const format::PackInfo& pack, const format::Chu
   return repacker->move(pack, record);
 }
 
-void DomainRepairer::salvage(const format::PackInfo& pack, ByteView whole) {
+// The pack leaves the index only if each of its records is either moved or known to be lost.
+Status DomainRepairer::salvage(const format::PackInfo& pack, const Judged& judged) {
+  if (judged.unknown) {
+    leave(name_of(pack), *judged.unknown);
+    return {};
+  }
+  for (size_t place = 0; request_.apply && place < judged.good.size(); ++place) {
+    const Status moved = move(pack, judged.good[place]);
+    if (moved) continue;
+    // Where writing failed, what was moved before may not have been written either.
+    const bool is_the_records = moved.error().code() == ErrorCode::corrupt ||
+                                moved.error().code() == ErrorCode::internal;
+    if (!is_the_records) return moved;
+    leave(name_of(pack), moved.error());
+    return {};
+  }
   ++report_.packs_damaged;
+  report_.records_salvaged += judged.good.size();
+  report_.records_lost += judged.bad.size();
+  for (const Error& error : judged.bad) lost(name_of(pack), error);
   gone_[pack.id] = vault::PackFate::purged;
-  std::vector<format::ChunkLocation> entries = entries_of(pack.id);
-  if (entries.empty()) {
-    if (auto contents = read_contents(pack, whole)) entries = std::move(contents->chunks);
-  }
-  for (const format::ChunkLocation& entry : entries) {
-    const Status moved = move_good(pack, entry, whole);
-    ++(moved ? report_.records_salvaged : report_.records_lost);
-    if (!moved) lost({pack.kind, pack.author, pack.id}, moved.error());
-  }
+  return {};
 }
 
-// Whether every record is what its id says: one who shares the domain may have stored rubbish in a sound pack. Without
-// the data key that cannot be told.
-bool DomainRepairer::holds_what_it_says(const format::PackInfo& pack, ByteView whole) {
-  const bool can_tell = pack.kind == static_cast<uint8_t>(vault::PackKind::metadata) ||
-                        vault_.keyring().can_read_content(domain_.id());
-  if (!can_tell) return true;
-  for (const format::ChunkLocation& entry : entries_of(pack.id)) {
-    if (uint64_t{entry.offset_bytes} + entry.size_bytes > whole.size()) return false;
-    const auto opened = reader_->open(pack, whole.subspan(entry.offset_bytes, entry.size_bytes));
-    if (!opened || format::short_id(opened->header.id) != entry.id) return false;
+// One who shares the domain may have stored rubbish in a sound pack. Without the data key that cannot be told.
+bool DomainRepairer::can_tell(uint8_t pack_kind) const {
+  return pack_kind == static_cast<uint8_t>(vault::PackKind::metadata) ||
+         vault_.keyring().can_read_content(domain_.id());
+}
+
+Status DomainRepairer::take_named(const format::PackInfo& pack, Result<Bytes> whole) {
+  const bool sound = whole && is_sound(name_of(pack), *whole);
+  if (sound && !can_tell(pack.kind)) return {};
+  const std::vector<format::ChunkLocation> entries = entries_of(pack.id);
+  if (!whole && whole.error().code() == ErrorCode::corrupt) whole = read_parts(pack, entries);
+  if (!whole) {
+    leave(name_of(pack), whole.error());
+    return {};
   }
-  return true;
+  const Judged judged = judge(pack, entries, *whole);
+  if (sound && judged.bad.empty() && !judged.unknown) return {};
+  return salvage(pack, judged);
+}
+
+Status DomainRepairer::take_unnamed(const format::PackName& name, const Result<Bytes>& whole) {
+  if (!whole && whole.error().code() != ErrorCode::corrupt) {
+    leave(name, whole.error());
+    return {};
+  }
+  const auto pack = whole ? recognise(name, *whole) : Result<format::PackInfo>(whole.error());
+  const bool sound = whole && is_sound(name, *whole);
+  auto contents = pack ? read_contents(*pack, *whole) : Result<format::SegmentContents>(pack.error());
+  if (pack && !sound) {
+    return salvage(*pack, contents ? judge(*pack, contents->chunks, *whole) : Judged{});
+  }
+  if (contents && !is_signed(*pack, *whole)) {
+    contents = Error(ErrorCode::corrupt, "not signed by an author of this domain");
+  }
+  if (contents) {
+    append_contents(found_, *contents);
+    ++report_.packs_indexed;
+  } else {
+    ++report_.packs_unreadable;
+    lost(name, contents.error());
+  }
+  return {};
 }
 
 Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_bytes) {
@@ -214,37 +328,7 @@ Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_byt
   if (is_named && named->second.size_bytes == size_bytes && !request_.read_data) return {};
   auto whole = read_pack(name, size_bytes);
   if (!whole && whole.error().code() == ErrorCode::not_found) return {};  // A collection was faster.
-  if (whole && ObjectId::from(crypto::hash(*whole)) == name.id) {
-    if (is_named) {
-      if (!holds_what_it_says(named->second, *whole)) salvage(named->second, *whole);
-      return {};
-    }
-    const auto pack = recognise(name, *whole);
-    const Error unsigned_pack(ErrorCode::corrupt, "not signed by an author of this domain");
-    const bool is_ours = pack && is_signed(*pack, *whole);
-    auto contents = is_ours ? read_contents(*pack, *whole) : Result<format::SegmentContents>(unsigned_pack);
-    if (contents) {
-      append_contents(found_, *contents);
-      ++report_.packs_indexed;
-      return {};
-    }
-    ++report_.packs_unreadable;
-    lost(name, contents.error());
-    return {};
-  }
-  if (whole && is_named) {
-    salvage(named->second, *whole);
-    return {};
-  }
-  const auto pack = whole ? recognise(name, *whole) : Result<format::PackInfo>(whole.error());
-  if (pack) {
-    salvage(*pack, *whole);
-  } else {
-    ++report_.packs_unreadable;
-    lost(name, pack.error());
-    if (is_named) gone_[name.id] = vault::PackFate::purged;
-  }
-  return {};
+  return is_named ? take_named(named->second, std::move(whole)) : take_unnamed(name, whole);
 }
 
 // What is new is durable before anything old leaves the index.
@@ -262,14 +346,45 @@ Status DomainRepairer::write() {
   return domain_.reload_index();
 }
 
+// The bytes of a segment that is damaged beyond doubt, or that nobody can have written who may. Nothing if it is gone,
+// or opens by now, or if others may be able to open it.
+Result<std::optional<Bytes>> DomainRepairer::read_damaged(const vault::IndexDamage& damage) {
+  std::optional<Bytes> nothing;
+  const auto name = vault::parse_object_key(damage.key);
+  auto object = vault_.store().get(damage.key, std::nullopt);
+  if (!name || (!object && object.error().code() == ErrorCode::not_found)) return nothing;
+  TRY_DO(object);
+  const auto opened = vault::open_index_table(vault_.keyring(), domain_.keys(), *name, *object);
+  if (opened) return nothing;
+  const ErrorCode why = opened.error().code();
+  const bool is_bent = ObjectId::from(crypto::hash(*object)) != name->id;
+  // The owner has the keys of all epochs there are.
+  const bool is_nobodys = why == ErrorCode::corrupt ||
+                          (why == ErrorCode::denied && vault_.keyring().role() == vault::Role::owner);
+  if (is_bent || (is_nobodys && TRY(vault_.keyring().is_newest()))) return std::optional(*std::move(object));
+  return nothing;
+}
+
+Status DomainRepairer::count_damaged_segments() {
+  for (const vault::IndexDamage& damage : domain_.index_damage()) {
+    if (TRY(read_damaged(damage))) {
+      ++report_.segments_set_aside;
+      continue;
+    }
+    ++report_.segments_unjudged;
+    observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+    observer_.skipped(damage.key, damage.error);
+  }
+  return {};
+}
+
 Status DomainRepairer::set_segments_aside() {
   for (const vault::IndexDamage& damage : domain_.index_damage()) {
-    const auto object = vault_.store().get(damage.key, std::nullopt);
-    if (object) {
-      const std::array<ByteView, 1> parts{ByteView(*object)};
-      const Status kept = vault_.store().create(std::string(quarantine_prefix) + damage.key, parts);
-      if (!kept && kept.error().code() != ErrorCode::conflict) return kept;
-    }
+    const auto object = TRY(read_damaged(damage));
+    if (!object) continue;
+    const std::array<ByteView, 1> parts{ByteView(*object)};
+    const Status kept = vault_.store().create(std::string(quarantine_prefix) + damage.key, parts);
+    if (!kept && kept.error().code() != ErrorCode::conflict) return kept;
     const Status removed = vault_.store().remove(damage.key);
     if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
   }
@@ -288,7 +403,7 @@ Status DomainRepairer::run() {
       places_[view.packs()[place].id].emplace_back(table, place);
     }
   }
-  report_.segments_set_aside += domain_.index_damage().size();
+  TRY_DO(count_damaged_segments());
   const StoredPacks stored = TRY(list_packs());
   report_.packs += stored.size();
   const vault::PackFates& fates = *domain_.log().state().fates();
@@ -304,7 +419,7 @@ Status DomainRepairer::run() {
   for (const auto& [id, pack] : named_) {
     if (there.contains(id) || fates.contains(id)) continue;
     ++report_.packs_missing;
-    lost({pack.kind, pack.author, pack.id}, Error(ErrorCode::corrupt, "missing"));
+    lost(name_of(pack), Error(ErrorCode::corrupt, "missing"));
   }
   return request_.apply ? write() : Status();
 }

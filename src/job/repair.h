@@ -20,18 +20,21 @@ struct RepairRequest {
 struct RepairReport {
   uint64_t packs = 0;              // In the store.
   uint64_t packs_indexed = 0;      // That no good segment named; their signed contents are in the index again.
-  uint64_t packs_unreadable = 0;   // That nothing can be learnt from.
+  uint64_t packs_unreadable = 0;   // That nothing can be learnt from, and that no segment named.
+  uint64_t packs_unjudged = 0;     // That could not be read now, or that our keys cannot judge; they stay as they are.
   uint64_t packs_missing = 0;      // Named by the index, gone from the store.
   uint64_t packs_damaged = 0;
   uint64_t records_salvaged = 0;   // Moved out of damaged packs into good ones.
   uint64_t records_lost = 0;       // That no longer open.
   uint64_t segments_set_aside = 0; // Damaged ones, now beneath quarantine/.
+  uint64_t segments_unjudged = 0;  // That do not open here, but may for others; they stay as they are.
 };
 
 // Makes of a vault what can be made of it: the index from the signed contents of packs, good copies of what still opens
 // in damaged packs, and no index entry left for what does not. What is lost a later backup of the same data stores anew
 // (of damaged packs only one that reads everything), and heals every point that needs it. Adds and sets aside; nothing
-// that might still be of use is removed. Safe beside writers, and may be interrupted and repeated. `refused` to agents.
+// that might still be of use is removed: what is only unreadable now, or beyond our keys, stays as it is. Safe beside
+// writers, and may be interrupted and repeated. `refused` to agents.
 Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& request, Observer& observer);
 
 }  // namespace holdfast::job

@@ -206,6 +206,10 @@ const VaultId& Keyring::vault_id() const { return impl_->state.stored.vault; }
 const VaultParameters& Keyring::parameters() const { return impl_->state.list.parameters; }
 UnixTimeNs Keyring::created() const { return impl_->state.list.created; }
 uint64_t Keyring::key_list_number() const { return impl_->state.list.header.number; }
+Result<bool> Keyring::is_newest() const {
+  store::ObjectStore& store = *impl_->store;
+  return TRY(read_newest_key_list(store, store::Overview(store), pins())).header.number == key_list_number();
+}
 Role Keyring::role() const { return impl_->state.role; }
 DomainId Keyring::home_domain() const { return self().domain == 0 ? own_domain : self().domain; }
 

@@ -127,6 +127,8 @@ class Keyring {
   bool can_read_content(DomainId id) const;       // We hold its data private keys.
   const Author& self() const;
   const crypto::SigningKey& signing_key() const;
+  // Whether no newer key list is stored: then nobody else is an author, and nothing is of another epoch.
+  Result<bool> is_newest() const;
   // The author's current entry; null for the unlisted, whose objects are ignored with an alarm.
   const Author* author(const AuthorId& id) const;
   std::vector<Author> authors() const;

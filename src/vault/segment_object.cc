@@ -62,7 +62,7 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
     return broken("not signed by an author of this domain");
   }
   ByteReader in(body);
-  if (in.u8() != object_version) return broken("unknown version");
+  if (in.u8() != object_version) return Error(ErrorCode::unsupported, what + ": unknown version");
   const Epoch epoch = in.fixed<uint32_t>();
   const EpochKeys* epoch_keys = keys.find(epoch);
   if (epoch_keys == nullptr) return Error(ErrorCode::denied, what + ": no keys of its epoch");
