@@ -33,8 +33,8 @@ Status ChunkFetcher::locate(Wanted& wanted) {
   const format::ShortId id = format::short_id(wanted.id);
   const auto find = [&] { return wanted.is_piece ? domain_.index().find_piece(id) : domain_.index().find_chunk(id); };
   auto found = find();
-  if (!found && !vault::check_tables(domain_.index())) {
-    TRY_DO(domain_.load_index());
+  if (!found) {
+    TRY_DO(domain_.catch_up());
     found = find();
   }
   if (!found) {
@@ -141,7 +141,7 @@ Status ChunkFetcher::deliver_record(std::vector<Wanted>::iterator begin, std::ve
 Status ChunkFetcher::read_elsewhere(const Wanted& wanted, Error error,
                                     const std::function<Status(const Wanted&, ByteView)>& deliver,
                                     const std::function<Status(const Wanted&, Error)>& missing) {
-  if (!vault::check_tables(domain_.index())) TRY_DO(domain_.load_index());
+  TRY_DO(domain_.catch_up());
   const format::ShortId id = format::short_id(wanted.id);
   for (const vault::Location& home :
        wanted.is_piece ? vault::piece_homes(domain_.index(), id) : vault::chunk_homes(domain_.index(), id)) {

@@ -170,6 +170,24 @@ TEST_F(IngestTest, what_is_gone_is_not_promised) {
   expect_files({{"again", content}});
 }
 
+// Many small packs become one by another process's hands, while ours goes on from session to session.
+TEST_F(IngestTest, what_others_moved_meanwhile_is_found_where_it_is) {
+  const auto ingest = open(*bed_.vault);
+  std::map<std::string, Bytes> files;
+  const auto put_one = [&](const std::string& name) {
+    files[name] = bytes(2000);
+    expect_done(put_whole(*ingest, name, files[name]));
+  };
+  for (int count = 0; count < 20; ++count) put_one("file" + std::to_string(count));
+  ASSERT_TRUE(ingest->finish());
+  const size_t before = bed_.keys().size();
+  collect({});
+  collect({});
+  ASSERT_LT(bed_.keys().size(), before - 20);
+  put_one("another");
+  expect_files(files);
+}
+
 TEST_F(IngestTest, what_others_commit_meanwhile_stays) {
   const auto ours = open(*bed_.vault);
   const auto other_vault = bed_.reopen(bed_.store);

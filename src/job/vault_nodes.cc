@@ -24,8 +24,8 @@ Result<ChunkId> VaultNodes::put(ByteView node) {
 Result<Bytes> VaultNodes::get(const ChunkId& id) {
   TRY_DO(domain_.load_index_once());
   auto location = domain_.index().find_chunk(format::short_id(id));
-  if (!location && !vault::check_tables(domain_.index())) {
-    TRY_DO(domain_.load_index());
+  if (!location) {
+    TRY_DO(domain_.catch_up());
     location = domain_.index().find_chunk(format::short_id(id));
   }
   if (!location) return Error(ErrorCode::not_found, "tree node " + to_hex(id) + " is not in the index");
@@ -43,7 +43,7 @@ Result<Bytes> VaultNodes::get(const ChunkId& id) {
 
 // As ChunkFetcher does.
 Result<Bytes> VaultNodes::read_elsewhere(const ChunkId& id, Error error) {
-  if (!vault::check_tables(domain_.index())) TRY_DO(domain_.load_index());
+  TRY_DO(domain_.catch_up());
   for (const vault::Location& home : vault::chunk_homes(domain_.index(), format::short_id(id))) {
     const auto read = reader_->read(home);
     if (!read) continue;

@@ -81,8 +81,9 @@ std::optional<TableList::Place> TableList::find_home(const Entries& entries, con
     for (size_t entry = *first; entry < entries.count(table); ++entry) {
       if (std::memcmp(entries.id(table, entry), id.data(), id.size()) != 0) break;
       const size_t chunk = entries.chunk(table, entry);
-      const PackFate fate = fate_of(table.view().packs()[table.view().chunk(chunk).pack].id);
-      if (fate == PackFate::purged) continue;
+      const ObjectId& pack = table.view().packs()[table.view().chunk(chunk).pack].id;
+      const PackFate fate = fate_of(pack);
+      if (fate == PackFate::purged || is_missing(pack)) continue;
       const TableSegment& segment = table.segment_of_chunk(chunk);
       const bool is_better = best_segment == nullptr || fate < best_fate ||
                              (fate == best_fate && segment.is_newer_than(*best_segment));
@@ -124,28 +125,22 @@ void Index::replace(std::span<const TablePtr> old, TablePtr table) {
 void Index::clear() {
   const std::unique_lock lock(mutex_);
   list_ = {};
-  missing_.clear();
-  combine_fates();
+  list_.set_fates(fates_);
+  missing_ = nullptr;
 }
 
 void Index::set_fates(std::shared_ptr<const PackFates> fates) {
   const std::unique_lock lock(mutex_);
-  if (fates == fates_) return;
   fates_ = std::move(fates);
-  combine_fates();
+  list_.set_fates(fates_);
 }
 
 void Index::note_missing(const ObjectId& pack) {
   const std::unique_lock lock(mutex_);
-  missing_.push_back(pack);
-  combine_fates();
-}
-
-void Index::combine_fates() {
-  if (missing_.empty()) return list_.set_fates(fates_);
-  auto all = std::make_shared<PackFates>(fates_ ? *fates_ : PackFates{});
-  for (const ObjectId& pack : missing_) (*all)[pack] = PackFate::purged;
-  list_.set_fates(std::move(all));
+  auto missing = std::make_shared<PackIds>(missing_ ? *missing_ : PackIds{});
+  missing->insert(pack);
+  missing_ = std::move(missing);
+  list_.set_missing(missing_);
 }
 
 std::optional<Location> Index::find_chunk(const format::ShortId& id) const {

@@ -89,8 +89,12 @@ class TableList {
   TableList() = default;
   explicit TableList(std::vector<TablePtr> tables) : tables_(std::move(tables)) {}
   const std::vector<TablePtr>& tables() const { return tables_; }
-  // What is known of packs: look-ups pass over the purged, and over the condemned where there is another home.
+  // What the log says of packs: look-ups pass over the purged, and over the condemned where there is another home.
   void set_fates(std::shared_ptr<const PackFates> fates) { fates_ = std::move(fates); }
+  // Packs that a reader did not find: look-ups pass over them, too. For whoever asks what became of a pack they stay
+  // what the log says: they may be lost.
+  void set_missing(std::shared_ptr<const PackIds> missing) { missing_ = std::move(missing); }
+  bool is_missing(const ObjectId& pack) const { return missing_ && missing_->contains(pack); }
   PackFate fate_of(const ObjectId& pack) const {
     if (!fates_ || fates_->empty()) return PackFate::stored;
     const auto fate = fates_->find(pack);
@@ -109,6 +113,7 @@ class TableList {
 
   std::vector<TablePtr> tables_;
   std::shared_ptr<const PackFates> fates_;
+  std::shared_ptr<const PackIds> missing_;
 };
 
 // All segments of a domain that are known here. Look-ups from any thread; tables come and go meanwhile.
@@ -120,7 +125,7 @@ class Index {
   void clear();
   // What the log says of packs from now on.
   void set_fates(std::shared_ptr<const PackFates> fates);
-  // A pack that should be there is not: look-ups pass over it as over the purged.
+  // A pack that should be there is not: look-ups pass over it as over the purged, until clear().
   void note_missing(const ObjectId& pack);
   std::optional<Location> find_chunk(const format::ShortId& id) const;
   // Finds the bundle of a piece.
@@ -130,10 +135,9 @@ class Index {
 
  private:
   mutable std::shared_mutex mutex_;
-  void combine_fates();
-  TableList list_;  // Guarded by mutex_.
-  std::shared_ptr<const PackFates> fates_;  // Guarded by mutex_.
-  std::vector<ObjectId> missing_;           // Guarded by mutex_.
+  TableList list_;                           // Guarded by mutex_.
+  std::shared_ptr<const PackFates> fates_;   // Guarded by mutex_.
+  std::shared_ptr<const PackIds> missing_;   // Guarded by mutex_.
 };
 
 }  // namespace holdfast::vault

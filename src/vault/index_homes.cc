@@ -17,6 +17,10 @@ Location location_of(const IndexTable& table, const format::ChunkLocation& chunk
           .is_bundle_of_piece = is_bundle_of_piece};
 }
 
+bool may_hold(const TableList& list, const ObjectId& pack) {
+  return list.fate_of(pack) != PackFate::purged && !list.is_missing(pack);
+}
+
 }  // namespace
 
 // Equal ids stand side by side.
@@ -28,7 +32,7 @@ std::vector<Location> chunk_homes(const Index& index, const format::ShortId& id)
     for (size_t entry = table->find_chunk(id).value_or(view.chunk_count()); entry < view.chunk_count(); ++entry) {
       if (std::memcmp(view.chunk_id(entry), id.data(), id.size()) != 0) break;
       Location home = location_of(*table, view.chunk(entry), false);
-      if (list.fate_of(home.pack->id) != PackFate::purged) found.push_back(std::move(home));
+      if (may_hold(list, home.pack->id)) found.push_back(std::move(home));
     }
   }
   return found;
@@ -42,7 +46,7 @@ std::vector<Location> piece_homes(const Index& index, const format::ShortId& id)
     for (size_t entry = table->find_piece(id).value_or(view.piece_count()); entry < view.piece_count(); ++entry) {
       if (std::memcmp(view.piece_id(entry), id.data(), id.size()) != 0) break;
       Location home = location_of(*table, view.chunk(view.piece(entry).bundle), true);
-      if (list.fate_of(home.pack->id) != PackFate::purged) found.push_back(std::move(home));
+      if (may_hold(list, home.pack->id)) found.push_back(std::move(home));
     }
   }
   return found;

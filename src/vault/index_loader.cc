@@ -31,20 +31,20 @@ IndexLoader::IndexLoader(store::ObjectStore& store, const Keyring& keyring, cons
       index_(index),
       cache_(std::move(folders), TableOwner{.vault = keyring.vault_id(), .keys = keys}, rng) {}
 
-Status IndexLoader::load() {
+Status IndexLoader::load() { return load(store::Overview(store_)); }
+
+Status IndexLoader::load(const store::Overview& seen) {
   const MutexLock lock(mutex_);
-  TRY_DO(load_new(store::Overview(store_)));
+  TRY_DO(load_new(seen));
   loaded_once_.store(true, std::memory_order_release);
   return {};
 }
 
-Status IndexLoader::load_once() { return load_once(store::Overview(store_)); }
-
-Status IndexLoader::load_once(const store::Overview& seen) {
+Status IndexLoader::load_once() {
   if (loaded_once_.load(std::memory_order_acquire)) return {};
   const MutexLock lock(mutex_);
   if (loaded_once_.load(std::memory_order_acquire)) return {};
-  TRY_DO(load_new(seen));
+  TRY_DO(load_new(store::Overview(store_)));
   loaded_once_.store(true, std::memory_order_release);
   return {};
 }

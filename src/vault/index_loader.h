@@ -34,9 +34,10 @@ class IndexLoader {
   // Loads all segments; later calls load what was added since. A damaged segment is left out and remembered: it costs
   // what it alone knew.
   Status load() EXCLUDES(mutex_);
-  // The same, but only the first call looks into the store, or into `seen`, which was taken just now.
+  // The same, by what was taken just now.
+  Status load(const store::Overview& seen) EXCLUDES(mutex_);
+  // The same, but only the first call looks into the store.
   Status load_once() EXCLUDES(mutex_);
-  Status load_once(const store::Overview& seen) EXCLUDES(mutex_);
   // Forgets all and loads what is in the store now, from there alone; each segment is a table of its own from now on.
   Status reload_apart() EXCLUDES(mutex_);
   // Takes in a segment that this process wrote itself.

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/hash_id.h"
 
@@ -24,5 +25,6 @@ struct ObjectIdHash {
 };
 
 using PackFates = std::unordered_map<ObjectId, PackFate, ObjectIdHash>;
+using PackIds = std::unordered_set<ObjectId, ObjectIdHash>;
 
 }  // namespace holdfast::vault

@@ -18,9 +18,9 @@ class PackSurvey {
 
   // Whether the pack is there, and not shorter than it must be.
   bool holds(const ObjectId& pack, uint64_t size_bytes) const;
-  // The packs that the index names, that are neither condemned nor purged, and that the store does not hold. To see
-  // only true losses, the index must have been loaded before the packs were listed: packs come before the segments that
-  // name them.
+  // The packs that the index names, that the log has neither condemned nor purged, and that the store does not hold. To
+  // see only true losses, the index must have been loaded before the packs were listed: packs come before the segments
+  // that name them.
   std::set<ObjectId> lost(const Index& index) const;
 
  private:

@@ -72,11 +72,7 @@ Status Session::open_secrets() {
 
 Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& domain, SessionOptions options) {
   std::unique_ptr<Session> session(new Session(vault, domain, std::move(options)));
-  if (vault.store().capabilities().locks) {
-    // A sign of life to collectors on this machine, no more: without it they may end this session sooner.
-    auto lock = vault.store().try_lock(store::LockMode::shared);
-    if (lock) session->lock_ = std::move(*lock);
-  }
+  session->show_life();
   TRY_DO(session->open_secrets());
   format::SessionBody body;
   body.session = session->id_;
@@ -87,12 +83,21 @@ Result<std::unique_ptr<Session>> Session::begin(Vault& vault, Vault::Domain& dom
                 .during("begin session"));
   vault.forget_opening();
   session->segment_order_ = domain.log().head().number;
-  domain.take_fates();
   TRY_DO(session->survey_packs().during("begin session"));
   for (size_t count = 0; count < writer_count; ++count) {
     session->writers_.emplace_back([raw = session.get()] { raw->writer_loop(); });
   }
   return session;
+}
+
+// A sign of life to collectors on this machine, no more: without it they may end this session sooner. A collector that
+// is looking for such signs is in the way of one, so what fails now is tried again later.
+void Session::show_life() {
+  if (!vault_.store().capabilities().locks) return;
+  const MutexLock lock(lock_mutex_);
+  if (lock_) return;
+  auto taken = vault_.store().try_lock(store::LockMode::shared);
+  if (taken) lock_ = std::move(*taken);
 }
 
 Session::~Session() {
@@ -127,6 +132,7 @@ Status Session::write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack
     stream.recycle(pack->take_buffer());
     return {};
   }
+  show_life();
   const StageTimer timer(options_.profile, Stage::write);
   HeaderKeys keys(stream.metadata_key(), pack->origin());
   const OpenPack::Finished finished = pack->finish(keys, vault_.keyring().signing_key());
@@ -195,10 +201,11 @@ void Session::note_reuse(const format::PackInfo& pack) {
 }
 
 // What lies beneath a subtree that a backup takes over from its parent is never looked up, so it is not enough to look
-// at the packs that look-ups led to: all that the index names must be there.
+// at the packs that look-ups led to: all that the index names must be there. What stood in packs that the log has
+// purged may stand in a segment that came after the last session in this process.
 Status Session::survey_packs() {
   const auto seen = TRY(store::Overview::take(vault_.store()));
-  TRY_DO(domain_.load_index_once(seen));
+  TRY_DO(domain_.load_index(seen));
   lost_packs_ = TRY(find_lost(seen));
   return {};
 }
@@ -352,6 +359,7 @@ Result<Session::Worker::Put> Session::Worker::put_bundle(const std::vector<Chunk
 }
 
 Status Session::flush() {
+  show_life();
   data_->close_all();
   metadata_->close_all();
   {

@@ -122,6 +122,7 @@ class Session {
   friend class PackStream;
   Session(Vault& vault, Vault::Domain& domain, SessionOptions options);
   Status open_secrets();
+  void show_life() EXCLUDES(lock_mutex_);
   // Whether the id must be stored, by this caller; then it is claimed.
   Result<bool> claim(IdSpace space, const format::ShortId& id, uint64_t size_bytes);
   bool may_rely_on(const Location& home, uint64_t size_bytes) const;
@@ -139,7 +140,8 @@ class Session {
   Vault& vault_;
   Vault::Domain& domain_;
   const SessionOptions options_;
-  std::unique_ptr<store::StoreLock> lock_;  // Where the store has locks: tells collectors that we live.
+  Mutex lock_mutex_;
+  std::unique_ptr<store::StoreLock> lock_ GUARDED_BY(lock_mutex_);  // Where the store has locks.
   format::SessionId id_{};
   uint64_t segment_order_ = 0;  // Number of our session record, or of one a little later.
   bool ended_ = false;

@@ -273,6 +273,34 @@ TEST_F(SessionTest, a_pack_that_goes_missing_ends_the_session_even_if_nothing_wa
   EXPECT_EQ(point.error().code(), ErrorCode::corrupt);
 }
 
+// Whoever reads goes on from another home; a point may lean on what stood in the pack besides.
+TEST_F(SessionTest, a_pack_that_a_reader_did_not_find_is_missed_by_the_commit) {
+  const Bytes node = contents(14, 1, 9'000)[0];
+  ChunkId id;
+  auto first = open(), second = open();
+  {
+    auto ones = begin(*first), others = begin(*second);
+    for (Session* session : {ones.get(), others.get()}) {
+      Session::Worker worker(*session);
+      id = worker.put_node(node)->id;
+      ASSERT_TRUE(worker.put_node(contents(session == ones.get() ? 15 : 16, 1, 9'000)[0]));
+      ASSERT_TRUE(session->commit({}));
+    }
+  }
+  auto vault = open();
+  Vault::Domain& domain = **vault->home();
+  auto session = begin(*vault);
+  const auto home = domain.index().find_chunk(format::short_id(id));
+  ASSERT_TRUE(home);
+  ASSERT_TRUE(store_.remove(pack_key(PackKind::metadata, own_domain, AuthorId{home->pack->author}, home->pack->id)));
+  ASSERT_EQ(read(*vault, id).error().code(), ErrorCode::not_found);
+  ASSERT_TRUE(domain.look_beyond(home->pack->id));
+  ASSERT_EQ(*read(*vault, id), node);
+  const auto committed = session->commit({});
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code(), ErrorCode::corrupt) << committed.error().message();
+}
+
 TEST_F(SessionTest, what_a_lost_pack_held_is_stored_again) {
   const std::vector<Bytes> chunks = contents(5, 60, 12'000);
   const auto put_all = [&](Session& session) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/byte_io.h"
+#include "vault/index_homes.h"
 
 namespace holdfast::vault {
 
@@ -81,9 +82,27 @@ Result<Vault::Domain*> Vault::domain(DomainId id) {
   return domain.get();
 }
 
-Status Vault::Domain::load_index() {
+void Vault::Domain::take_fates() {
+  index_.set_fates(log_.state().fates());
+  fates_number_ = log_.head().number;
+}
+
+Status Vault::Domain::load_index(const store::Overview& seen) {
   take_fates();
-  return loader_.load();
+  const MutexLock lock(catch_up_mutex_);
+  const uint64_t number = fates_number_;
+  TRY_DO(loader_.load(seen));
+  loaded_number_ = number;
+  return {};
+}
+
+Status Vault::Domain::catch_up() {
+  const MutexLock lock(catch_up_mutex_);
+  const uint64_t number = fates_number_;
+  if (number == loaded_number_ && check_tables(index_)) return {};
+  TRY_DO(loader_.load());
+  loaded_number_ = number;
+  return {};
 }
 
 Status Vault::Domain::reload_index() {

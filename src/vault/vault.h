@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <vector>
@@ -53,17 +54,22 @@ class Vault {
     const IdKeys& ids() const { return ids_; }
     DomainLog& log() { return log_; }
     Index& index() { return index_; }
-    // As IndexLoader (vault/index_loader.h) says. Any thread.
-    // What the log says of packs goes before: log, then index.
-    Status load_index();
-    Status load_index_once() { return loader_.load_once(); }
-    Status load_index_once(const store::Overview& seen) { return loader_.load_once(seen); }
+    // As IndexLoader (vault/index_loader.h) says. What the log says of packs goes before: log, then index. So only for
+    // whoever reads the log.
+    Status load_index() { return load_index(store::Overview(vault_.store())); }
+    Status load_index(const store::Overview& seen) EXCLUDES(catch_up_mutex_);
     // From the store alone, each segment a table of its own: for who judges or replaces segments.
     Status reload_index();
     // Tells the index what the log says of packs, as it was read last.
-    void take_fates() { index_.set_fates(log_.state().fates()); }
+    void take_fates();
+    // For readers, any thread.
+    Status load_index_once() { return loader_.load_once(); }
+    // The index does not know what we want. If the log was read further since the index was loaded, what stood in a
+    // pack that is purged by now was moved before, and what is new was indexed before: that is loaded. So are tables
+    // whose files cannot be read any more.
+    Status catch_up() EXCLUDES(catch_up_mutex_);
     // A pack that the index named is not there: a collection may have moved what we want from it since. From now on
-    // look-ups pass over it, and know what was written meanwhile. Any thread.
+    // look-ups pass over it, and know what was written meanwhile.
     Status look_beyond(const ObjectId& missing_pack);
     // What was left out, and why.
     std::vector<IndexDamage> index_damage() { return loader_.damage(); }
@@ -79,6 +85,9 @@ class Vault {
     DomainLog log_;
     Index index_;
     IndexLoader loader_;
+    std::atomic<uint64_t> fates_number_ = 0;  // Of the last record that the index knows the packs' fates by.
+    Mutex catch_up_mutex_;
+    uint64_t loaded_number_ GUARDED_BY(catch_up_mutex_) = 0;  // The same when segments were looked for last.
   };
   Result<Domain*> domain(DomainId id) EXCLUDES(mutex_);
   Result<Domain*> home() { return domain(keyring_.home_domain()); }
@@ -113,7 +122,8 @@ Result<Bytes> seal_segment(Vault& vault, const DomainKeys& keys, ByteView plain)
 // The segment `object` as a table; errors as of open_segment().
 Result<std::shared_ptr<const IndexTable>> open_index_table(const Keyring& keyring, const DomainKeys& keys,
                                                            const ParsedKey& name, ByteView object);
-// Checks name, author and signature, and opens. `corrupt` naming the segment.
+// Checks name, author and signature, and opens. `corrupt` naming the segment, `denied` if its epoch is not among
+// `keys`, `unsupported` if a newer program wrote it.
 Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const ParsedKey& name, ByteView object);
 
 }  // namespace holdfast::vault
