@@ -60,8 +60,11 @@ class DomainCollector {
   Status fence();
   bool is_at_work(const vault::LiveSession& session) const;
   Status end();
+  Status write_checkpoint();
   Result<bool> mark();
+  void take_stock();
   Status plan_only();
+  Status collect();
   Status purge();
   Condemned candidates();
   Result<bool> purge_marked();
@@ -93,6 +96,7 @@ class DomainCollector {
   CollectReport& report_;
   Mark mark_;
   format::SessionId session_{};
+  size_t alarms_accepted_ = 0;        // Of the log's: those there were when it was marked in spite of them.
   std::set<ObjectId> repacked_;       // By this run.
   std::set<ObjectId> locked_;         // Met by this run.
   format::SegmentContents moved_;     // What repacking wrote.
@@ -138,8 +142,14 @@ Status DomainCollector::fence() {
 }
 
 Status DomainCollector::end() {
-  TRY_DO(append(format::LogKind::end, format::encode(format::EndBody{session_}), admit_all));
-  const Status kept = domain_.log().write_checkpoint(request_.checkpoint_records, vault_.rng(), vault_.clock());
+  return append(format::LogKind::end, format::encode(format::EndBody{session_}), admit_all);
+}
+
+// Alarms that came after the marks nobody has looked into.
+Status DomainCollector::write_checkpoint() {
+  const vault::DomainLog::CheckpointTerms terms{.records_min = request_.checkpoint_records,
+                                                .alarms_accepted = alarms_accepted_};
+  const Status kept = domain_.log().write_checkpoint(terms, vault_.rng(), vault_.clock());
   if (kept || kept.error().code() == ErrorCode::no_space) return {};  // The log itself says all of it.
   return kept;
 }
@@ -148,7 +158,10 @@ Status DomainCollector::end() {
 Result<bool> DomainCollector::mark() {
   TRY_DO(check_stop(request_.stop));
   auto refusal = TRY(mark_.run(request_.accept_alarms));
-  if (!refusal) return true;
+  if (!refusal) {
+    alarms_accepted_ = domain_.log().alarms().size();
+    return true;
+  }
   observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
   observer_.skipped(fmt::format("domain {}", domain_.id()), refusal->error);
   report_.refused.push_back({domain_.id(), refusal->point, std::move(refusal->error)});
@@ -371,8 +384,8 @@ Status DomainCollector::merge_index() {
   return domain_.reload_index();
 }
 
-// Forgets purged packs of which nothing is left anywhere: no object, no index entry, and nobody who could bring an
-// entry back, as a collector could that began before the purge and slept.
+// Forgets purged packs of which nothing is left anywhere: no object (one that a lock keeps must not pass for something
+// new), no index entry, and nobody who could bring an entry back, as a collector could that began before and slept.
 Status DomainCollector::clear() {
   const vault::LogState& state = domain_.log().state();
   if (state.purged().empty() || report_.no_space) return {};
@@ -388,7 +401,8 @@ Status DomainCollector::clear() {
   format::PacksBody body;
   for (const auto& [id, pack] : state.purged()) {
     const bool is_old = pack.number < oldest_session && now - pack.log_time >= purged_known_ns;
-    if (is_old && !named.contains(id) && body.packs.size() < packs_a_record_max) body.packs.push_back(id);
+    const bool is_left = named.contains(id) || mark_.stored().contains(pack.name);
+    if (is_old && !is_left && body.packs.size() < packs_a_record_max) body.packs.push_back(id);
   }
   if (body.packs.empty()) return {};
   return append(format::LogKind::clear, format::encode(body), admit_all);
@@ -407,7 +421,15 @@ void DomainCollector::count_condemned() {
   }
 }
 
+void DomainCollector::take_stock() {
+  for (const auto& [name, size_bytes] : mark_.stored()) report_.bytes_before += size_bytes;
+  report_.packs_before += mark_.stored().size();
+  report_.segments_before += mark_.live().table_count();
+}
+
 Status DomainCollector::plan_only() {
+  if (!TRY(mark())) return {};
+  take_stock();
   const CollectPlan plan = make_plan();
   Condemned ready = candidates();
   for (const ObjectId& id : mark_.needed_of(ready)) ready.erase(id);
@@ -427,25 +449,33 @@ Status DomainCollector::plan_only() {
   return {};
 }
 
-Status DomainCollector::run() {
-  if (!request_.dry_run) TRY_DO(begin());
-  if (!TRY(mark())) return request_.dry_run ? Status() : end();
-  for (const auto& [name, size_bytes] : mark_.stored()) report_.bytes_before += size_bytes;
-  report_.packs_before += mark_.stored().size();
-  report_.segments_before += mark_.live().table_count();
-  if (request_.dry_run) return plan_only();
+Status DomainCollector::collect() {
+  TRY_DO(begin());
+  if (!TRY(mark())) return {};
+  take_stock();
   report_.renewed_locks += TRY(renew_locks(vault_, domain_, mark_)).renewed_count;
   // What was condemned by earlier runs goes first: on a full disk the rest needs the room.
   TRY_DO(purge());
   TRY_DO(condemn());
   if (request_.keep_deleted.count() == 0 && !candidates().empty()) {
-    if (!TRY(mark())) return end();
+    if (!TRY(mark())) return {};
     TRY_DO(purge());
   }
   TRY_DO(merge_index());
   TRY_DO(clear());
   count_condemned();
-  return end();
+  return {};
+}
+
+// Whatever became of it, no later collection shall wait for this session: what it wrote so far either stands in an
+// index segment or is an orphan.
+Status DomainCollector::run() {
+  if (request_.dry_run) return plan_only();
+  const Status done = collect();
+  const Status ended = end();
+  TRY_DO(done);
+  TRY_DO(ended);
+  return write_checkpoint();
 }
 
 }  // namespace

@@ -333,6 +333,88 @@ TEST_F(CollectTest, a_reader_that_was_open_before_reads_on) {
   expect_content(*reader, second, second_tree);
 }
 
+// The same for one that has read the log since, and the index not: it passes over what is purged.
+TEST_F(CollectTest, a_reader_that_knows_of_a_purge_finds_what_was_moved_before_it) {
+  const auto [first_tree, second_tree] = overlapping_trees(22);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  auto reader = bed_.reopen(bed_.store);
+  ASSERT_EQ(reader->points()->size(), 2u);
+  ASSERT_TRUE((**reader->home()).load_index());
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  ASSERT_GT(collect(*bed_.vault, all).repacked_packs, 0u);
+  ASSERT_EQ(reader->points()->size(), 1u);
+  expect_content(*reader, second, second_tree);
+}
+
+// Removal of what begins so goes wrong.
+class KeepsPacks : public store::Decorator {
+ public:
+  KeepsPacks(store::ObjectStore& store, ErrorCode code) : Decorator(store::borrow(store)), code_(code) {}
+  Status remove(std::string_view key) override {
+    if (key.starts_with("data/") || key.starts_with("meta/")) return Error(code_, "remove " + std::string(key));
+    return Decorator::remove(key);
+  }
+
+ private:
+  const ErrorCode code_;
+};
+
+TEST_F(CollectTest, a_collection_that_fails_or_is_stopped_is_waited_for_by_nobody) {
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(23, 5)).id}));
+  const auto sessions = [&] {
+    auto vault = bed_.reopen(bed_.store);
+    EXPECT_TRUE(vault->points());
+    return (**vault->home()).log().sessions().size();
+  };
+  std::stop_source stop;
+  stop.request_stop();
+  CollectRequest stopped;
+  stopped.stop = stop.get_token();
+  EXPECT_EQ(run_collect(*bed_.reopen(bed_.store), stopped, observer_).error().code(), ErrorCode::cancelled);
+  EXPECT_EQ(sessions(), 0u);
+  KeepsPacks failing(bed_.store, ErrorCode::io);
+  EXPECT_EQ(run_collect(*bed_.reopen(failing), {}, observer_).error().code(), ErrorCode::io);
+  EXPECT_EQ(sessions(), 0u);
+}
+
+TEST_F(CollectTest, a_purged_pack_stays_known_while_a_lock_keeps_it) {
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(24, 5)).id}));
+  KeepsPacks locking(bed_.store, ErrorCode::refused);
+  const auto purged_count = [&](store::ObjectStore& through) {
+    // The log's clock counts so much between two records at most.
+    auto vault = bed_.reopen(through);
+    collect(*vault);
+    return (**vault->home()).log().state().purged().size();
+  };
+  for (int days = 0; days <= 112; days += 8) {
+    EXPECT_GT(purged_count(locking), 0u) << days;
+    bed_.clock.sleep_for(std::chrono::hours(8 * 24));
+  }
+  EXPECT_GT(stored_bytes(), 0u);
+  purged_count(bed_.store);
+  EXPECT_EQ(stored_bytes(), 0u);
+  EXPECT_EQ(purged_count(bed_.store), 0u);
+}
+
+// A collector looks for signs of life, just as the session begins.
+TEST_F(CollectTest, a_session_that_could_not_show_that_it_lives_does_so_later) {
+  auto looking = bed_.store.try_lock(store::LockMode::exclusive);
+  ASSERT_TRUE(looking);
+  auto session = vault::Session::begin(*bed_.vault, **bed_.vault->home(), {.host = "host", .purpose = "backup"});
+  ASSERT_TRUE(session);
+  looking->reset();
+  {
+    vault::Session::Worker worker(**session);
+    ASSERT_TRUE(worker.put_chunk(as_bytes("a chunk")));
+  }
+  ASSERT_TRUE((*session)->flush());
+  EXPECT_EQ(collect(*bed_.reopen(bed_.store)).fenced_sessions, 0u);
+  const auto committed = (*session)->commit({});
+  EXPECT_TRUE(committed) << committed.error().message();
+}
+
 // Refuses to store packs and segments; the log has its room.
 class FullStore : public store::Decorator {
  public:
@@ -383,6 +465,28 @@ TEST_F(CollectTest, a_damaged_log_record_stops_collection_and_no_restore) {
   EXPECT_EQ(reader->points()->size(), 1u);
   EXPECT_FALSE(reader->alarms().empty());
   expect_content(*reader, point, tree);
+}
+
+// Rubbish at the log's end is no hole in it, but may have been a point: that a collection saw so must not be forgotten.
+TEST_F(CollectTest, a_refused_collection_leaves_the_alarm_to_the_next_one) {
+  const TestTree tree = sample_tree(20, 5);
+  bed_.backup(sample_tree(21, 5));
+  bed_.backup(tree);
+  const std::string key = vault::log_key(vault::own_domain, (**bed_.vault->home()).log().head().number);
+  Bytes bytes = *bed_.store.get(key, std::nullopt);
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  ASSERT_TRUE(bed_.store.overwrite_for_test(key, bytes));
+  const uint64_t before = stored_bytes();
+  CollectRequest eager;
+  eager.checkpoint_records = 1;
+  for (int turn = 0; turn < 3; ++turn) {
+    EXPECT_EQ(collect(*bed_.reopen(bed_.store), eager).refused.size(), 1u) << turn;
+    EXPECT_EQ(stored_bytes(), before);
+  }
+  // Whoever has looked into it says so, and need not say it again.
+  eager.accept_alarms = true;
+  EXPECT_TRUE(collect(*bed_.reopen(bed_.store), eager).refused.empty());
+  EXPECT_TRUE(collect(*bed_.reopen(bed_.store)).refused.empty());
 }
 
 TEST_F(CollectTest, a_damaged_point_stops_collection_of_its_domain_and_is_named) {

@@ -2,6 +2,7 @@
 #include "job/verify.h"
 
 #include "job/testing.h"
+#include "store/decorator.h"
 
 namespace holdfast::job {
 namespace {
@@ -135,6 +136,75 @@ TEST_F(VerifyTest, a_lost_segment_shows_as_chunks_that_the_index_does_not_know) 
   const VerifyReport report = verify(false);
   EXPECT_GT(report.damage_count, 0u);
   EXPECT_GT(report.counts.orphan_packs, 0u);
+}
+
+// Somebody else writes to the log whenever its checkpoints are listed.
+class BusyLog : public store::Decorator {
+ public:
+  explicit BusyLog(TestBed& bed) : Decorator(store::borrow(bed.store)), bed_(bed), other_(bed.reopen(bed.store)) {}
+  Status list(std::string_view prefix, std::string_view after,
+              const std::function<Status(const store::ObjectInfo&)>& visit) override {
+    if (prefix == vault::checkpoint_prefix(vault::own_domain)) {
+      format::SessionBody body;
+      bed_.rng.fill(body.session);
+      EXPECT_TRUE((**other_->home()).log().append(format::LogKind::session, format::encode(body), bed_.rng, bed_.clock,
+                                                  [] { return Status(); }));
+    }
+    return Decorator::list(prefix, after, visit);
+  }
+
+ private:
+  TestBed& bed_;
+  const std::unique_ptr<vault::Vault> other_;
+};
+
+TEST_F(VerifyTest, a_checkpoint_that_lies_is_found_whatever_is_written_meanwhile) {
+  bed_.backup(sample_tree(8, 4));
+  BusyLog busy(bed_);
+  VerifyRequest request;
+  request.worker_count = 1;
+  EXPECT_EQ(run_verify(*bed_.reopen(busy), request, observer_)->damage_count, 0u);
+  vault::DomainLog& log = (**bed_.vault->home()).log();
+  ASSERT_TRUE(log.refresh());
+  const Bytes lie = vault::encode_checkpoint(log.head(), {}, vault::LogState(vault::own_domain));
+  const Bytes object =
+      *vault::seal_checkpoint(bed_.vault->keyring(), vault::own_domain, log.head().number, lie, bed_.rng);
+  const std::array<ByteView, 1> parts{ByteView(object)};
+  ASSERT_TRUE(bed_.store.create(vault::checkpoint_key(vault::own_domain, log.head().number), parts));
+  const auto report = run_verify(*bed_.reopen(busy), request, observer_);
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(std::any_of(report->damage.begin(), report->damage.end(), [](const Damage& damage) {
+    return damage.object_key == vault::checkpoint_prefix(vault::own_domain);
+  })) << first_error(*report);
+}
+
+// One object can be read so often, and then not any more.
+class TiredObject : public store::Decorator {
+ public:
+  TiredObject(store::ObjectStore& store, std::string key, int gets)
+      : Decorator(store::borrow(store)), key_(std::move(key)), gets_left_(gets) {}
+  Result<Bytes> get(std::string_view key, std::optional<store::Range> range) override {
+    if (key == key_ && gets_left_-- <= 0) return Error(ErrorCode::io, "tired");
+    return Decorator::get(key, range);
+  }
+
+ private:
+  const std::string key_;
+  int gets_left_;
+};
+
+TEST_F(VerifyTest, a_log_that_cannot_be_read_again_is_a_finding_and_ends_nothing) {
+  bed_.backup(sample_tree(9, 4));
+  const std::string key = vault::log_key(vault::own_domain, 1);
+  TiredObject tired(bed_.store, key, 2);  // Once by who opens it, once from the beginning.
+  auto vault = bed_.reopen(tired);
+  ASSERT_TRUE(vault->points());
+  VerifyRequest request;
+  request.worker_count = 1;
+  const auto report = run_verify(*vault, request, observer_);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->damage_count, 1u);
+  EXPECT_EQ(report->counts.points, 1u);
 }
 
 TEST_F(VerifyTest, samples_cover_everything_between_them_and_a_share_reads_less) {

@@ -67,16 +67,27 @@ Status DomainLog::read_new(const store::Overview& seen) {
   TRY_DO(seen.list(log_prefix(domain_), after, [&](const store::ObjectInfo& object) -> Status {
     // Strays beneath the prefix are no records: they must not pass for gaps.
     const auto number = parse_numbered_key(object.key);
-    if (number && object.key == log_key(domain_, *number)) numbers.push_back(*number);
+    if (!number || *number > last_number_) return {};
+    if (object.key == log_key(domain_, *number)) numbers.push_back(*number);
     return {};
   }));
   std::sort(numbers.begin(), numbers.end());
   for (const uint64_t number : numbers) {
     if (number <= head_.number) continue;
-    if (number != head_.number + 1) TRY_DO(accept_gap(number));
+    TRY_DO(read_unlisted(number));
     TRY_DO(read_record(number));
   }
   return check_known();
+}
+
+// A listing may show a record and not the one before, if both came during it: what it left out is asked for by name.
+Status DomainLog::read_unlisted(uint64_t number) {
+  while (head_.number + 1 < number) {
+    const Status read = read_record(head_.number + 1);
+    if (!read && read.error().code() == ErrorCode::not_found) return accept_gap(number);
+    TRY_DO(read);
+  }
+  return {};
 }
 
 Status DomainLog::accept_gap(uint64_t number) {
@@ -263,7 +274,8 @@ Status DomainLog::begin_at_checkpoint(const store::Overview& seen) {
   std::vector<uint64_t> numbers;
   TRY_DO(seen.list(checkpoint_prefix(domain_), "", [&](const store::ObjectInfo& object) -> Status {
     const auto number = parse_numbered_key(object.key);
-    if (number && object.key == checkpoint_key(domain_, *number)) numbers.push_back(*number);
+    if (!number || *number > last_number_) return {};
+    if (object.key == checkpoint_key(domain_, *number)) numbers.push_back(*number);
     return {};
   }));
   for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
@@ -310,9 +322,10 @@ bool DomainLog::leads_to(const Checkpoint& checkpoint) {
   }
 }
 
-Status DomainLog::write_checkpoint(uint64_t records_min, Rng& rng, Clock& clock) {
+Status DomainLog::write_checkpoint(const CheckpointTerms& terms, Rng& rng, Clock& clock) {
   TRY_DO(refresh());
-  if (is_damaged_ || head_.number < checkpoint_number_ + records_min || head_.number == 0) return {};
+  if (is_damaged_ || alarms_.size() > terms.alarms_accepted) return {};
+  if (head_.number < checkpoint_number_ + terms.records_min || head_.number == 0) return {};
   const LogHead head = head_;
   const Bytes plain = encode_checkpoint(head, samples_, state_);
   const Bytes object = TRY(seal_checkpoint(keyring_, domain_, head.number, plain, rng));

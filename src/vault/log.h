@@ -31,6 +31,8 @@ class DomainLog {
   void begin_with(std::shared_ptr<const store::Overview> seen) { opening_ = std::move(seen); }
   // Before the first refresh(). Reads every record from the first, as if no checkpoint existed.
   void read_everything() { uses_checkpoints_ = false; }
+  // Before the first refresh(). As if nothing had been written after this record. REQUIRES: nothing is appended.
+  void read_until(uint64_t number) { last_number_ = number; }
 
   // Reads what is new. `corrupt` for a gap, a chain that others than agents broke, or a history shorter or other than
   // that `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
@@ -55,9 +57,13 @@ class DomainLog {
   Result<ObjectId> append(format::LogKind kind, ByteView body, Rng& rng, Clock& clock,
                           const std::function<Status()>& admit);
 
-  // Stores what the log amounts to up to its head, for readers to come, if so many records followed the last such
-  // object. Nothing if the log is damaged.
-  Status write_checkpoint(uint64_t records_min, Rng& rng, Clock& clock);
+  struct CheckpointTerms {
+    uint64_t records_min = 1;    // That followed the last checkpoint.
+    size_t alarms_accepted = 0;  // So many of alarms(), the first, are known to mean no loss.
+  };
+  // Stores what the log amounts to up to its head, for readers to come. Nothing if the log is damaged or has alarms
+  // that nobody accepted: whoever begins at a checkpoint does not see what was alarming before it.
+  Status write_checkpoint(const CheckpointTerms& terms, Rng& rng, Clock& clock);
 
  private:
   struct Accepted {
@@ -74,6 +80,7 @@ class DomainLog {
   Status read_new(const store::Overview& seen);
   Status begin_at_checkpoint(const store::Overview& seen);
   bool leads_to(const Checkpoint& checkpoint);
+  Status read_unlisted(uint64_t number);
   Status accept_gap(uint64_t number);
   Status check_known();
   bool stands(uint64_t number, std::span<const ByteView> parts);
@@ -86,6 +93,7 @@ class DomainLog {
   const DomainId domain_;
   const LogHead known_;
   bool accepts_history_ = false, uses_checkpoints_ = true;
+  uint64_t last_number_ = UINT64_MAX;
   std::shared_ptr<const store::Overview> opening_;  // Shared with the vault; until it was used.
   bool was_just_read_ = false;
   LogHead head_;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/byte_io.h"
+#include "store/decorator.h"
 #include "store/fault_store.h"
 #include "store/mem/mem_store.h"
 #include "vault/testing.h"
@@ -122,6 +123,51 @@ TEST_F(LogTest, a_missing_record_is_an_error_each_time_it_is_met) {
     EXPECT_EQ(refreshed.error().code(), ErrorCode::corrupt);
   }
   EXPECT_EQ(begin(reader, 9).error().code(), ErrorCode::corrupt);
+}
+
+// Its listings do not show one object.
+class TornListing : public store::Decorator {
+ public:
+  TornListing(store::ObjectStore& store, std::string hidden)
+      : Decorator(store::borrow(store)), hidden_(std::move(hidden)) {}
+  Status list(std::string_view prefix, std::string_view after,
+              const std::function<Status(const store::ObjectInfo&)>& visit) override {
+    return Decorator::list(prefix, after, [&](const store::ObjectInfo& object) {
+      return object.key == hidden_ ? Status() : visit(object);
+    });
+  }
+
+ private:
+  const std::string hidden_;
+};
+
+TEST_F(LogTest, a_record_that_a_listing_does_not_show_is_not_missing) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 4; ++session) ASSERT_TRUE(begin(writer, session));
+  for (const uint64_t number : {1, 3}) {
+    TornListing torn(store_, log_key(own_domain, number));
+    DomainLog reader(torn, owner_.keyring, own_domain, {});
+    const Status read = reader.refresh();
+    EXPECT_TRUE(read) << read.error().message();
+    EXPECT_EQ(reader.head(), writer.head());
+    EXPECT_EQ(reader.sessions().size(), 4u);
+  }
+}
+
+TEST_F(LogTest, a_log_read_until_a_record_is_as_it_was_then) {
+  DomainLog writer = log();
+  for (uint8_t session = 1; session <= 4; ++session) {
+    ASSERT_TRUE(begin(writer, session));
+    if (session != 2) continue;
+    ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));  // Of two records; its own is the third.
+  }
+  for (const uint64_t number : {0, 1, 2, 4}) {
+    DomainLog reader = log();
+    reader.read_until(number);
+    ASSERT_TRUE(reader.refresh());
+    EXPECT_EQ(reader.head().number, number);
+    EXPECT_EQ(reader.sessions().size(), number - number / 3);
+  }
 }
 
 TEST_F(LogTest, any_flipped_byte_in_an_older_record_is_damage_that_leaves_the_other_records_readable) {
@@ -393,9 +439,9 @@ TEST_F(LogTest, a_checkpoint_spares_reading_and_gives_the_same_state) {
   }
   const ObjectId forgotten = writer.points().begin()->first;
   ASSERT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{{forgotten}})));
-  ASSERT_TRUE(writer.write_checkpoint(100, rng_, clock_));
+  ASSERT_TRUE(writer.write_checkpoint({.records_min = 100}, rng_, clock_));
   const uint64_t covered = writer.head().number - 1;  // Its own record comes after it.
-  ASSERT_TRUE(writer.write_checkpoint(100, rng_, clock_));
+  ASSERT_TRUE(writer.write_checkpoint({.records_min = 100}, rng_, clock_));
   EXPECT_EQ(writer.head().number, covered + 1);       // Nothing new: no second one.
   ASSERT_TRUE(begin(writer, 201));
 
@@ -421,13 +467,30 @@ TEST_F(LogTest, a_checkpoint_spares_reading_and_gives_the_same_state) {
   EXPECT_EQ(forked.refresh().error().code(), ErrorCode::corrupt);
 }
 
+TEST_F(LogTest, a_checkpoint_hides_no_alarm_that_nobody_accepted) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const std::array<ByteView, 1> rubbish{as_bytes("rubbish")};
+  ASSERT_TRUE(store_.create(log_key(own_domain, 2), rubbish));
+  ASSERT_TRUE(begin(writer, 2));
+  ASSERT_EQ(writer.alarms().size(), 1u);
+  ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.alarms().size(), 1u);
+  ASSERT_TRUE(writer.write_checkpoint({.alarms_accepted = 1}, rng_, clock_));
+  DomainLog later = log();
+  ASSERT_TRUE(later.refresh());
+  EXPECT_TRUE(later.alarms().empty());
+}
+
 TEST_F(LogTest, a_damaged_or_foreign_checkpoint_is_as_none) {
   DomainLog writer = log();
   for (uint8_t session = 1; session <= 10; ++session) {
     ASSERT_TRUE(begin(writer, session));
     ASSERT_TRUE(commit(writer, session));
   }
-  ASSERT_TRUE(writer.write_checkpoint(1, rng_, clock_));
+  ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));
   const std::string key = checkpoint_key(own_domain, 20);
   const Bytes good = *store_.get(key, std::nullopt);
   for (size_t at = 0; at < good.size(); at += 7) {

@@ -63,7 +63,7 @@ class TamperTest : public ::testing::Test {
     points_.emplace_back(bed_.backup(tree(1)), tree(1));
     points_.emplace_back(bed_.backup(tree(2)), tree(2));
     EXPECT_TRUE(job::set_vault_lock(*bed_.vault, {.mode = format::LockMode::governance, .days_min = 30}));
-    EXPECT_TRUE((**bed_.vault->home()).log().write_checkpoint(1, bed_.rng, bed_.clock));
+    EXPECT_TRUE((**bed_.vault->home()).log().write_checkpoint({}, bed_.rng, bed_.clock));
     EXPECT_TRUE(bed_.vault->keyring().rotate(bed_.rng, bed_.clock));
     bed_.vault = bed_.reopen(bed_.store);
     earlier_ = objects();
