@@ -10,6 +10,10 @@ namespace {
 
 constexpr size_t pages_ahead_max = 16;
 constexpr size_t ranges_ahead_max = 12;
+// Where ranges are guessed: how much is listed before that is worth it, and how much one is meant to have.
+constexpr size_t pages_before_guess = 4;
+constexpr uint64_t pages_in_guess = 8;
+constexpr unsigned doublings_max = 40;
 // Versions of one key that are put in order at once; and, where the server leaves their order open, asked for one by
 // one.
 constexpr size_t group_count_max = 50'000;
@@ -20,85 +24,138 @@ Error stopped() { return Error(ErrorCode::cancelled, "the listing was stopped");
 
 }  // namespace
 
-VersionLister::Range::Range(std::string from, std::optional<std::string> to)
-    : after(std::move(from)), last(std::move(to)), pages(pages_ahead_max) {}
+VersionLister::Range::Range(std::string from) : after(std::move(from)), pages(pages_ahead_max) {}
 
 VersionLister::VersionLister(const Bucket& bucket, ListingRequest request, std::stop_token stop)
     : bucket_(bucket),
       prefix_(std::move(request.prefix)),
-      outer_stop_(std::move(stop), [this] { stop_.request_stop(); }) {
-  std::string from;
-  for (std::string& split : request.splits) {
-    ranges_.push_back(std::make_unique<Range>(from, split));
-    from = std::move(split);
-  }
-  ranges_.push_back(std::make_unique<Range>(std::move(from), std::nullopt));
-  const size_t thread_count = std::min<size_t>(std::max(1u, request.thread_count), ranges_.size());
+      outer_stop_(std::move(stop), [this] { stop_.request_stop(); }),
+      guesses_(request.splits.empty() && request.thread_count > 1),
+      splits_(std::make_move_iterator(request.splits.begin()), std::make_move_iterator(request.splits.end())) {
+  const size_t range_count = guesses_ ? request.thread_count : request.splits.size() + 1;
+  const size_t thread_count = std::min<size_t>(std::max(1u, request.thread_count), range_count);
   for (size_t started = 0; started < thread_count; ++started) threads_.emplace_back([this] { work(); });
 }
 
 VersionLister::~VersionLister() {
   stop_.request_stop();
-  for (const auto& range : ranges_) range->pages.close();
-  {
-    const MutexLock lock(mutex_);
-    may_begin_.notify_all();
-  }
+  end_all();
   threads_.clear();
+}
+
+// After a stop nobody must wait for what does not come any more.
+void VersionLister::end_all() {
+  const MutexLock lock(mutex_);
+  all_begun_ = true;
+  for (const auto& range : ranges_) range->pages.close();
+  may_begin_.notify_all();
+}
+
+std::optional<std::string> VersionLister::next_boundary() {
+  if (guesses_) return ranges_.empty() ? std::nullopt : density_.ahead_of(frontier_, pages_in_guess << empty_count_);
+  if (splits_.empty()) return std::nullopt;
+  std::string split = std::move(splits_.front());
+  splits_.pop_front();
+  return split;
 }
 
 VersionLister::Range* VersionLister::take_range() {
   const MutexLock lock(mutex_);
-  while (!stop_.stop_requested() && next_range_ < ranges_.size() && next_range_ > range_consumed_ + ranges_ahead_max) {
-    may_begin_.wait(mutex_);
+  while (!all_begun_ && (is_undivided_ || ranges_.size() > range_consumed_ + ranges_ahead_max)) may_begin_.wait(mutex_);
+  if (all_begun_) return nullptr;
+  auto range = std::make_unique<Range>(frontier_);
+  range->last = next_boundary();
+  if (range->last) {
+    frontier_ = *range->last;
+  } else if (guesses_ && ranges_.empty()) {
+    is_undivided_ = true;  // learn() divides it if it turns out long.
+  } else {
+    all_begun_ = true;
   }
-  if (stop_.stop_requested() || next_range_ == ranges_.size()) return nullptr;
-  return ranges_[next_range_++].get();
+  ranges_.push_back(std::move(range));
+  may_begin_.notify_all();
+  return ranges_.back().get();
 }
 
 void VersionLister::work() {
-  while (Range* range = take_range()) {
+  while (!stop_.stop_requested()) {
+    Range* const range = take_range();
+    if (range == nullptr) return;
     list(*range);
     range->pages.close();
   }
-  // After a stop nobody must wait for what is not begun any more.
-  if (!stop_.stop_requested()) return;
-  for (const auto& range : ranges_) range->pages.close();
+  end_all();
+}
+
+// From what a page says of the keys, before any of it is left out.
+void VersionLister::learn(const ListVersionsPage& page, Range& range, size_t page_count) {
+  const bool is_empty = page.versions.empty();
+  if (!is_empty) density_.learn(page.versions.front().key, page.versions.back().key);
+  const bool goes_beyond = !is_empty && range.last && page.versions.back().key > *range.last;
+  if (!page.is_truncated && !goes_beyond) {
+    all_begun_ = true;  // Nothing follows, in whatever range.
+  } else if (is_undivided_ && page_count == pages_before_guess) {
+    is_undivided_ = false;
+    frontier_ = page.next_key_marker;
+    range.last = next_boundary();
+    if (range.last) frontier_ = *range.last;
+    if (!range.last) all_begun_ = true;
+  } else if (goes_beyond && page_count == 1 && page.versions.front().key > *range.last) {
+    // All that lies before that key is empty. Steps grow, so that no gap takes many.
+    empty_count_ = std::min(empty_count_ + 1, doublings_max);
+    frontier_ = std::max(frontier_, KeyDensity::just_before(page.versions.front().key));
+  }
+  if (!is_empty && (!range.last || page.versions.front().key <= *range.last)) empty_count_ = 0;
+  may_begin_.notify_all();
+}
+
+// Takes away what lies behind the range's end; whether that was reached.
+bool VersionLister::trim(ListVersionsPage& page, Range& range, size_t page_count) {
+  const MutexLock lock(mutex_);
+  if (guesses_) learn(page, range, page_count);
+  if (!range.last) return !page.is_truncated;
+  const auto end = std::upper_bound(
+      page.versions.begin(), page.versions.end(), *range.last,
+      [](const std::string& last, const ListedVersion& version) { return last < version.key; });
+  const bool is_reached = !page.is_truncated || end != page.versions.end() || page.next_key_marker > *range.last;
+  page.versions.erase(end, page.versions.end());
+  return is_reached;
 }
 
 void VersionLister::list(Range& range) {
   std::string key = range.after, version_id;
-  for (;;) {
+  for (size_t page_count = 1;; ++page_count) {
     auto page = list_versions(
         bucket_, {.prefix = prefix_, .key_marker = key, .version_id_marker = version_id}, stop_.get_token());
     if (!page) {
       range.pages.push(std::move(page.error()));
       return;
     }
-    const auto end = range.last ? std::upper_bound(page->versions.begin(), page->versions.end(), *range.last,
-                                                   [](const std::string& last, const ListedVersion& version) {
-                                                     return last < version.key;
-                                                   })
-                                : page->versions.end();
-    const bool is_last = !page->is_truncated || end != page->versions.end() ||
-                         (range.last && page->next_key_marker > *range.last);
-    page->versions.erase(end, page->versions.end());
+    const bool is_last = trim(*page, range, page_count);
     if (!range.pages.push(std::move(page->versions)) || is_last) return;
     key = std::move(page->next_key_marker);
     version_id = std::move(page->next_version_id_marker);
   }
 }
 
+// The range that comes next; none at the end.
+VersionLister::Range* VersionLister::range_to_read() {
+  const MutexLock lock(mutex_);
+  while (!all_begun_ && range_at_ == ranges_.size()) may_begin_.wait(mutex_);
+  return range_at_ < ranges_.size() ? ranges_[range_at_].get() : nullptr;
+}
+
 // Sees to it that there is a version at page_at_; false at the end.
 Result<bool> VersionLister::fill_page() {
   while (page_at_ == page_.size()) {
-    if (range_at_ == ranges_.size()) return false;
-    auto page = ranges_[range_at_]->pages.pop();
+    Range* const range = range_to_read();
+    if (stop_.stop_requested()) return stopped();
+    if (range == nullptr) return false;
+    auto page = range->pages.pop();
     if (!page) {
       if (stop_.stop_requested()) return stopped();
-      ++range_at_;
       const MutexLock lock(mutex_);
-      range_consumed_ = range_at_;
+      range_consumed_ = ++range_at_;
       may_begin_.notify_all();
       continue;
     }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "aws/s3/key_density.h"
 #include "aws/s3/list_versions.h"
 #include "base/bounded_queue.h"
 #include "base/mutex.h"
@@ -23,7 +24,8 @@ struct RankedVersion {
 
 struct ListingRequest {
   std::string prefix;
-  // Keys, ascending: what lies between two of them is listed by itself, several such ranges at once.
+  // Keys, ascending: what lies between two of them is listed by itself, several such ranges at once. Without them a
+  // listing that turns out long is divided by guesses.
   std::vector<std::string> splits;
   unsigned thread_count = 1;
 };
@@ -42,9 +44,9 @@ class VersionLister {
  private:
   using Page = Result<std::vector<ListedVersion>>;
   struct Range {
-    Range(std::string from, std::optional<std::string> to);
-    const std::string after;                // Empty: from the first key.
-    const std::optional<std::string> last;  // None: to the end.
+    explicit Range(std::string from);
+    const std::string after;          // Empty: from the first key.
+    std::optional<std::string> last;  // None: to the end. Guarded by the lister's mutex.
     BoundedQueue<Page> pages;
   };
   struct Grouped {
@@ -55,6 +57,11 @@ class VersionLister {
   void work();
   void list(Range& range);
   Range* take_range() EXCLUDES(mutex_);
+  Range* range_to_read() EXCLUDES(mutex_);
+  std::optional<std::string> next_boundary() REQUIRES_LOCK(mutex_);
+  bool trim(ListVersionsPage& page, Range& range, size_t page_count) EXCLUDES(mutex_);
+  void learn(const ListVersionsPage& page, Range& range, size_t page_count) REQUIRES_LOCK(mutex_);
+  void end_all() EXCLUDES(mutex_);
   Result<bool> fill_page();
   Result<bool> gather();
   Status order(std::vector<Grouped>& group);
@@ -65,11 +72,17 @@ class VersionLister {
   const std::string prefix_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> outer_stop_;
-  std::vector<std::unique_ptr<Range>> ranges_;
+  const bool guesses_;
 
   Mutex mutex_;
-  ConditionVariable may_begin_;
-  size_t next_range_ GUARDED_BY(mutex_) = 0;
+  ConditionVariable may_begin_;  // Or there is a further range to read, or none will follow.
+  std::deque<std::string> splits_ GUARDED_BY(mutex_);
+  KeyDensity density_ GUARDED_BY(mutex_);
+  std::string frontier_ GUARDED_BY(mutex_);  // Where the next range begins.
+  unsigned empty_count_ GUARDED_BY(mutex_) = 0;  // Guessed ranges in a row that held nothing.
+  bool all_begun_ GUARDED_BY(mutex_) = false;
+  bool is_undivided_ GUARDED_BY(mutex_) = false;  // There is one range, and no guess yet where to end it.
+  std::deque<std::unique_ptr<Range>> ranges_ GUARDED_BY(mutex_);  // Those that were begun.
   size_t range_consumed_ GUARDED_BY(mutex_) = 0;
   std::vector<std::jthread> threads_;
 

@@ -5,7 +5,12 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <random>
+#include <set>
+
 #include "aws/testing.h"
+#include "aws/uri.h"
 
 namespace holdfast::aws::s3 {
 namespace {
@@ -128,6 +133,79 @@ TEST_F(VersionListerTest, ranges_are_listed_apart_and_joined_in_order) {
       {"b", "e"});
   ASSERT_TRUE(found) << found.error().message();
   EXPECT_EQ(*found, "a10 b10 c10 d10 e10 f10 g10 ");
+}
+
+// A server of any keys, in pages of ten.
+class Keys {
+ public:
+  explicit Keys(std::set<std::string> keys) : keys_(std::move(keys)) {}
+  std::string answer(const std::string& after) {
+    ++request_count;
+    std::string inside;
+    size_t count = 0;
+    auto key = keys_.upper_bound(after);
+    for (; key != keys_.end() && count < 10; ++key, ++count) {
+      inside += version(percent_encode(*key, Slash::keep), "1", 1, true);
+    }
+    if (key != keys_.end()) inside += next(percent_encode(*std::prev(key), Slash::keep), "1");
+    return page("<EncodingType>url</EncodingType>" + inside);
+  }
+  std::string all() const {
+    std::string all;
+    for (const std::string& key : keys_) all += key + "10 ";
+    return all;
+  }
+  std::atomic<size_t> request_count = 0;
+
+ private:
+  const std::set<std::string> keys_;
+};
+
+TEST_F(VersionListerTest, a_long_listing_is_divided_by_guesses_and_whole_whatever_the_keys) {
+  for (uint32_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    std::set<std::string> keys;
+    for (size_t left = random() % 1500; left > 0; --left) {
+      switch (seed % 6) {
+        case 0: keys.insert(fmt::format("k{:08}", random() % 100'000)); break;
+        case 1: keys.insert(fmt::format("{:016x}", uint64_t{random()} << 32)); break;
+        case 2: keys.insert(fmt::format("{}/{}", random() % 7, random() % 300)); break;
+        case 3: keys.insert(std::string(1 + random() % 3, static_cast<char>(random() % 256)) + std::to_string(left)); break;
+        case 4: keys.insert("\u00e4\u00f6" + std::string(random() % 40, '~') + std::to_string(random() % 50)); break;
+        default: keys.insert(std::string(random() % 20, 'a') + "b" + std::to_string(random() % 3)); break;
+      }
+    }
+    Keys server(keys);
+    const auto found = list([&](const Query& query) { return server.answer(value(query, "key-marker")); });
+    ASSERT_TRUE(found) << found.error().message();
+    ASSERT_EQ(*found, server.all());
+  }
+}
+
+TEST_F(VersionListerTest, guesses_cost_few_requests) {
+  std::set<std::string> keys;
+  for (size_t number = 0; number < 20'000; ++number) keys.insert(fmt::format("folder/{:09}.jpg", number * 37));
+  Keys server(keys);
+  const auto found = list([&](const Query& query) { return server.answer(value(query, "key-marker")); });
+  ASSERT_EQ(*found, server.all());
+  EXPECT_LT(server.request_count, 2'000 * 5 / 4);  // A page of ten each would be 2,000.
+}
+
+TEST(KeyDensityTest, what_is_ahead_is_greater_and_readable) {
+  KeyDensity density;
+  EXPECT_FALSE(density.ahead_of("a", 8));
+  density.learn("a/0000", "a/0999");
+  EXPECT_GT(*density.ahead_of("a/1000", 8), "a/1000");
+  density.learn("\u00e4a", "\u00e4b");
+  for (const std::string from : {"\u00e4c", "\u00e4~~~~~~~~~~~~", "\u00e4\u00f6", "z"}) {
+    const auto ahead = density.ahead_of(from, 8);
+    EXPECT_TRUE(!ahead || *ahead > from) << from;
+  }
+  for (const std::string key : {"a", "a ", "a\x01", "a\u00e4", "ab", "~", "\u00e4"}) {
+    EXPECT_LT(KeyDensity::just_before(key), key);
+    EXPECT_GE(*density.ahead_of(KeyDensity::just_before("q" + key), 1), "q" + key) << key;
+  }
 }
 
 TEST_F(VersionListerTest, listings_that_lie_are_refused) {

@@ -14,7 +14,7 @@ struct S3SourceOptions {
   bool current_only = false;   // Leave out what was replaced or deleted.
   bool force = false;          // Take nothing as unchanged.
   unsigned reader_count = 32;  // Threads that wait for objects.
-  unsigned lister_count = 12;  // Threads that list, once there is a point that says how to divide the keys.
+  unsigned lister_count = 12;  // Threads that list.
 };
 
 // A bucket, or the part of it beneath a prefix: its configuration, and the versions and delete markers of its objects.
