@@ -4,11 +4,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <string>
 #include <thread>
 
+#include "bench/memory_watch.h"
 #include "crypto/hash.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -28,46 +28,13 @@
 namespace holdfast::vault {
 namespace {
 
+using bench::MemoryWatch;
+using bench::mib;
+using bench::processor_seconds;
+using bench::seconds_since;
+
 constexpr uint64_t segment_chunk_count = 500'000;
 constexpr uint64_t look_up_count = 2'000'000;
-
-// Samples what no file stands behind.
-class MemoryWatch {
- public:
-  MemoryWatch() : thread_([this](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      note();
-      clock_.sleep_for(std::chrono::milliseconds(20));
-    }
-  }) {}
-  uint64_t peak_bytes() {
-    note();
-    return peak_;
-  }
-
- private:
-  void note() {
-    const uint64_t now = os::memory_usage()->anonymous_bytes;
-    uint64_t before = peak_;
-    while (now > before && !peak_.compare_exchange_weak(before, now)) {
-    }
-  }
-  os::RealClock clock_;
-  std::atomic<uint64_t> peak_ = 0;
-  std::jthread thread_;
-};
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double mib(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
-
-double processor_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 // Always the same key, so that a later run opens what an earlier one made.
 crypto::Secret32 vault_key() {
