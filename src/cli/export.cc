@@ -8,7 +8,6 @@
 #include "cli/display_text.h"
 #include "cli/entry_text.h"
 #include "cli/point_text.h"
-#include "job/bucket_choice.h"
 #include "job/export_point.h"
 #include "os/environment.h"
 #include "os/file.h"
@@ -137,10 +136,6 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   vault::Vault& vault = *TRY(context.open_vault());
   Wanted wanted;
   wanted.point = TRY(find_point(vault, spec.name, filter_of(arguments)));
-  if (format == "tar" && job::is_bucket(wanted.point)) {
-    return Error(ErrorCode::unsupported, "a tar archive cannot hold a bucket's versions")
-        .with_hint("Restore into a bucket, or export with --format holdfast.");
-  }
   wanted.path = spec.path.value_or("/");
   wanted.file = arguments.get("output");
   if (const auto file = arguments.get("archive")) wanted.file = file;
@@ -155,8 +150,9 @@ Command export_command() {
           .summary = "Write a recovery point as a tar archive or as one encrypted file",
           .description =
               "A tar archive holds names relative to PATH, with times, owners, attributes, links and holes; sockets "
-              "cannot be in one. An encrypted file is a vault of its own: 'holdfast restore latest --from-export FILE' "
-              "needs nothing but it and its passphrase, and every other command takes it as --vault FILE.",
+              "cannot be in one. Of a bucket it holds the current objects. An encrypted file is a vault of its own: "
+              "'holdfast restore latest --from-export FILE' needs nothing but it and its passphrase, and every other "
+              "command takes it as --vault FILE.",
           .options = options,
           .positionals_min = 1,
           .positionals_max = 1,

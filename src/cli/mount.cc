@@ -7,7 +7,6 @@
 #include "cli/context.h"
 #include "cli/display_text.h"
 #include "cli/point_text.h"
-#include "job/bucket_choice.h"
 
 namespace holdfast::cli {
 
@@ -27,9 +26,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   request.directory = arguments.positionals().front();
   request.points = TRY(vault.points());
   const job::PointFilter filter = filter_of(arguments);
-  std::erase_if(request.points, [&](const vault::PointInfo& point) {
-    return !job::matches(filter, point) || job::is_bucket(point);
-  });
+  std::erase_if(request.points, [&](const vault::PointInfo& point) { return !job::matches(filter, point); });
   request.allow_other = arguments.has("allow-other");
   request.stop = context.stop();
   const size_t point_count = request.points.size();
@@ -51,10 +48,9 @@ Command mount_command() {
           .summary = "Show recovery points as a read-only file system",
           .description =
               "Every point is a folder in DIR, named by its local time and the beginning of its id, and holds full "
-              "paths; DIR/latest leads to the newest, DIR/by-host and DIR/by-tag to those of a host or tag. Points "
-              "made later, and those of buckets, are not shown. Bytes are read and checked as they are asked for. Ends "
-              "when DIR is unmounted or at "
-              "Ctrl-C.",
+              "paths; DIR/latest leads to the newest, DIR/by-host and DIR/by-tag to those of a host or tag. Of a "
+              "bucket the current objects are shown, those apart that can be no files. Points made later are not "
+              "shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted or at Ctrl-C.",
           .options = options,
           .positionals_min = 1,
           .positionals_max = 1,

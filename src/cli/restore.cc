@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/moment.h"
 #include "cli/point_text.h"
 #include "cli/restore_bucket.h"
 #include "job/bucket_choice.h"
@@ -17,7 +18,7 @@ namespace holdfast::cli {
 namespace {
 
 constexpr Option options[] = {
-    {"to", 't', "PLACE", "Restore beneath this folder, or a bucket's point into s3://BUCKET/PREFIX"},
+    {"to", 't', "PLACE", "Restore beneath this folder; a bucket's point also into s3://BUCKET/PREFIX"},
     {"at", 0, "TIME", "Of a bucket: as it was at that moment, like 2026-11-22T21:25:00Z"},
     {"version-id", 0, "ID", "Of a bucket: this version of a key alone"},
     {"current-only", 0, "", "Of a bucket: only what is neither replaced nor deleted"},
@@ -66,6 +67,21 @@ Result<TargetRequest> target_request(const Arguments& arguments, const Bytes& be
   return request;
 }
 
+// A bucket's point restored into a folder.
+Result<job::EntryRange::AsFiles> objects_as_files(const Arguments& arguments) {
+  if (arguments.has("version-id")) {
+    return Error(ErrorCode::invalid, "--version-id: a folder holds no versions")
+        .with_hint("'holdfast cat POINT:KEY --version-id ID' writes one to standard output.");
+  }
+  if (arguments.has("delete")) {
+    return Error(ErrorCode::invalid, "--delete means nothing for a bucket's objects in a folder")
+        .with_hint("Restore into an empty folder.");
+  }
+  job::EntryRange::AsFiles files;
+  if (const auto moment = arguments.get("at")) files.at = TRY(parse_moment(*moment).during("--at"));
+  return files;
+}
+
 Status check(const Arguments& arguments) {
   if (arguments.has("to")) return {};
   return Error(ErrorCode::invalid, "no place to restore to").with_hint("Give --to DIR; --to / restores in place.");
@@ -80,10 +96,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const job::PointSpec spec = TRY(job::parse_point_spec(point));
   const vault::PointInfo named = TRY(find_point(vault, spec.name, filter_of(arguments)));
   const bool is_into_bucket = context.services().is_bucket_url(*arguments.get("to"));
-  if (is_into_bucket != job::is_bucket(named)) {
-    return Error(ErrorCode::unsupported, is_into_bucket ? "a point of files cannot be restored into a bucket"
-                                                        : "a bucket's point cannot be restored into a folder")
-        .with_hint("A bucket is restored by --to s3://BUCKET, files by --to DIR.");
+  if (is_into_bucket && !job::is_bucket(named)) {
+    return Error(ErrorCode::unsupported, "a point of files cannot be restored into a bucket")
+        .with_hint("Files are restored by --to DIR.");
   }
   if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
   const PointAndKey wanted = TRY(find_point_and_key(vault, point, filter_of(arguments)));
@@ -94,6 +109,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   job::RestoreRequest request;
   request.range.beneath = wanted.key;
   request.range.wanted = TRY(make_filter(context, arguments));
+  if (job::is_bucket(wanted.point)) request.range.as_files = TRY(objects_as_files(arguments));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
   request.goes_past_lost_nodes = !arguments.has("delete");
@@ -133,7 +149,8 @@ Command restore_command() {
           .description =
               "POINT is 'latest', an id or the beginning of one. Full paths are put beneath DIR; with POINT:PATH the "
               "contents of PATH go into DIR, and its own metadata onto DIR. What is there already and right is left "
-              "alone, so a restore that was stopped goes on where it was.",
+              "alone, so a restore that was stopped goes on where it was. Of a bucket, DIR gets the current objects, "
+              "or those of the moment --at; what can be no file is told.",
           .options = options,
           .positionals_min = 1,
           .positionals_max = 1,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "job/bucket_files.h"
 #include "job/tar_writer.h"
 #include "job/walk.h"
 #include "tree/content_list.h"
@@ -23,6 +24,7 @@ class TarExporter {
       : walk_(walk), fetcher_(domain, vault.store()), nodes_(domain), tar_(sink), observer_(observer) {}
 
   Status take(PathEntry entry, std::string name);
+  void leave_out(const std::string& name, Error error);
   Result<ExportReport> finish();
 
  private:
@@ -49,9 +51,7 @@ class TarExporter {
 
 Status TarExporter::take(PathEntry entry, std::string name) {
   if (entry.attributes.type == format::FileType::socket) {
-    Error error(ErrorCode::unsupported, "tar archives cannot hold sockets");
-    observer_.skipped(entry.path, error);
-    report_.left_out.push_back({entry.path, std::move(error)});
+    leave_out(entry.path, Error(ErrorCode::unsupported, "tar archives cannot hold sockets"));
     return {};
   }
   TRY_DO(walk_.complete(entry));
@@ -67,6 +67,11 @@ Status TarExporter::take(PathEntry entry, std::string name) {
   gathered_.push_back({std::move(entry), std::move(name), {}});
   if (gathered_.size() >= gathered_count_max || gathered_bytes_ >= gathered_bytes_max) return flush();
   return {};
+}
+
+void TarExporter::leave_out(const std::string& name, Error error) {
+  observer_.skipped(name, error);
+  report_.left_out.push_back({name, std::move(error)});
 }
 
 // Whether it is a further name of something written before; notes the first name.
@@ -162,6 +167,54 @@ Result<ExportReport> TarExporter::finish() {
 
 }  // namespace
 
+namespace {
+
+std::string_view without_slashes(std::string_view path) {
+  while (path.ends_with('/')) path.remove_suffix(1);
+  while (path.starts_with('/')) path.remove_prefix(1);
+  return path;
+}
+
+Status check(const std::stop_token& stop) {
+  if (!stop.stop_requested()) return {};
+  return Error(ErrorCode::cancelled, "the export was stopped");
+}
+
+Status export_files(PointWalk& walk, TarExporter& exporter, std::string_view path, const std::stop_token& stop) {
+  // What names are relative to: the folder itself, or what holds a single file.
+  const auto self = TRY(walk.look_up(path));
+  const bool is_folder = !self || self->attributes.type == format::FileType::directory;
+  size_t cut = 1;
+  if (self && self->path != "/") cut = is_folder ? self->path.size() + 1 : self->path.rfind('/') + 1;
+  if (self && is_folder) TRY_DO(exporter.take(*self, "./"));
+  if (!self && !without_slashes(path).empty()) cut = without_slashes(path).size() + 2;
+  return walk.list(path, Depth::all, [&](const PathEntry& entry) -> Status {
+    TRY_DO(check(stop));
+    return exporter.take(entry, entry.path.substr(cut));
+  });
+}
+
+Status export_objects(vault::Vault::Domain& domain, const vault::PointInfo& point, TarExporter& exporter,
+                      std::string_view path, const std::stop_token& stop) {
+  VaultNodes nodes(domain);
+  BucketFiles files(nodes, point);
+  const std::string_view bare = without_slashes(path);
+  const Bytes beneath = bare.empty() ? Bytes() : TRY(format::path_to_key("/" + std::string(bare)));
+  size_t cut = 1;
+  return files.walk(
+      beneath,
+      [&](const PathEntry& entry) -> Status {
+        TRY_DO(check(stop));
+        if (!equal(entry.key, beneath)) return exporter.take(entry, entry.path.substr(cut));
+        const bool is_folder = entry.attributes.type == format::FileType::directory;
+        cut = is_folder ? entry.path.size() + 1 : entry.path.rfind('/') + 1;
+        return exporter.take(entry, is_folder ? "./" : entry.path.substr(cut));
+      },
+      [&](const std::string& name, Error error) { exporter.leave_out(name, std::move(error)); });
+}
+
+}  // namespace
+
 Result<ExportReport> export_tar(vault::Vault& vault, const vault::PointInfo& point, std::string_view path,
                                 const std::function<Status(ByteView)>& sink, std::stop_token stop, Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
@@ -169,22 +222,8 @@ Result<ExportReport> export_tar(vault::Vault& vault, const vault::PointInfo& poi
   observer.progress.entries_expected = point.point.entry_count;
   observer.progress.bytes_expected = point.point.size_bytes;
   TarExporter exporter(vault, domain, *walk, sink, observer);
-  // What names are relative to: the folder itself, or what holds a single file.
-  const auto self = TRY(walk->look_up(path));
-  const bool is_folder = !self || self->attributes.type == format::FileType::directory;
-  size_t cut = 1;
-  if (self && self->path != "/") cut = is_folder ? self->path.size() + 1 : self->path.rfind('/') + 1;
-  if (self && is_folder) TRY_DO(exporter.take(*self, "./"));
-  if (!self) {
-    std::string_view bare = path;
-    while (bare.ends_with('/')) bare.remove_suffix(1);
-    while (bare.starts_with('/')) bare.remove_prefix(1);
-    if (!bare.empty()) cut = bare.size() + 2;
-  }
-  TRY_DO(walk->list(path, Depth::all, [&](const PathEntry& entry) -> Status {
-    if (stop.stop_requested()) return Error(ErrorCode::cancelled, "the export was stopped");
-    return exporter.take(entry, entry.path.substr(cut));
-  }));
+  TRY_DO(is_bucket(point) ? export_objects(domain, point, exporter, path, stop)
+                          : export_files(*walk, exporter, path, stop));
   return exporter.finish();
 }
 

@@ -17,11 +17,12 @@ namespace holdfast::job {
 struct ExportReport {
   uint64_t entry_count = 0;
   uint64_t written_bytes = 0;
-  std::vector<target::Problem> left_out;  // What the format cannot hold (sockets).
+  std::vector<target::Problem> left_out;  // What the format cannot hold: sockets, objects that can be no files.
 };
 
-// Writes what lies at `path` in a point of a file tree to `sink` as a POSIX tar archive with pax headers: long names,
-// times to the nanosecond, extended attributes and ACLs (SCHILY.xattr), hard links as links, holes (GNU sparse 1.0).
+// Writes what lies at `path` in a point of a file tree, or a bucket's current objects as files (bucket_files.h), to
+// `sink` as a POSIX tar archive with pax headers: long names, times to the nanosecond, extended attributes and ACLs
+// (SCHILY.xattr), hard links as links, holes (GNU sparse 1.0).
 // Names are relative to `path`, as a restore of POINT:PATH places them; a file alone bears its last component.
 // `not_found`; `corrupt` if a content cannot be read: what was written so far is then no whole archive.
 Result<ExportReport> export_tar(vault::Vault& vault, const vault::PointInfo& point, std::string_view path,

@@ -3,6 +3,7 @@
 
 #include "format/entry.h"
 #include "format/file_attributes.h"
+#include "job/bucket_files.h"
 #include "job/live_set.h"
 #include "job/vault_nodes.h"
 #include "tree/content_list.h"
@@ -61,11 +62,32 @@ class DemandMeter {
   std::map<ObjectId, Pack> packs_;
 };
 
+// A bucket's objects as entries of a file tree.
+Status for_files(tree::NodeStore& nodes, const vault::PointInfo& point, const EntryRange& range,
+                 const std::function<Status(const tree::EntryView&)>& visit) {
+  BucketFiles files(nodes, point, range.as_files->at);
+  Bytes attributes, value;
+  const auto visit_file = [&](const PathEntry& file) -> Status {
+    if (range.wanted && !range.wanted(file.key)) return {};
+    attributes.clear();
+    ByteWriter attributes_out(attributes);
+    format::encode_file_attributes(attributes_out, file.attributes);
+    value.clear();
+    ByteWriter out(value);
+    format::encode_entry(out, format::EntryKind::file, attributes, file.content, {});
+    return visit({file.key, value});
+  };
+  return files.walk(range.beneath, visit_file, [&](const std::string& name, Error error) {
+    if (range.as_files->leave_out) range.as_files->leave_out(name, std::move(error));
+  });
+}
+
 }  // namespace
 
 Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const EntryRange& range,
                    const std::function<Status(const tree::EntryView&)>& visit,
                    const std::function<Status(const tree::LostNode&)>& lose) {
+  if (range.as_files) return for_files(nodes, point, range, visit);
   Bytes to = range.beneath;
   if (!to.empty()) to.push_back(std::byte{1});
   bool found = range.beneath.empty();

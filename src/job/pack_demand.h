@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "base/result.h"
+#include "base/seams.h"
 #include "store/read_plan.h"
 #include "tree/damaged.h"
 #include "tree/tree.h"
@@ -17,13 +19,20 @@ namespace holdfast::job {
 // A part of a recovery point.
 struct EntryRange {
   // Keys equal to it or beneath it; empty: all.
-  Bytes beneath;
+  Bytes beneath = {};
   // Whether an entry is wanted; none: all.
-  std::function<bool(ByteView key)> wanted;
+  std::function<bool(ByteView key)> wanted = {};
+  // Of a bucket: its objects as files (bucket_files.h), and these are then the keys meant above.
+  struct AsFiles {
+    std::optional<UnixTimeNs> at;  // As it was then; nothing: as it is.
+    std::function<void(const std::string& name, Error error)> leave_out;  // Hears of objects that can be no files.
+  };
+  std::optional<AsFiles> as_files = {};
 };
 
 // Calls `visit` for each entry of the range, in key order, and `lose` for each node that cannot be read, as
-// tree::for_range_of_damaged() does. `not_found` naming the path if there is nothing beneath it.
+// tree::for_range_of_damaged() does; of a bucket as files the first such node is the error returned. `not_found` naming
+// the path if there is nothing beneath it.
 Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const EntryRange& range,
                    const std::function<Status(const tree::EntryView&)>& visit,
                    const std::function<Status(const tree::LostNode&)>& lose);

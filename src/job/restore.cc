@@ -54,7 +54,13 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
                      Error(node.error));
     return {};
   };
-  Status walked = for_entries(nodes, point, request.range, place, lose);
+  EntryRange range = request.range;
+  if (range.as_files) {
+    range.as_files->leave_out = [&](const std::string& name, Error error) {
+      pipeline.problem(name, std::move(error));
+    };
+  }
+  Status walked = for_entries(nodes, point, range, place, lose);
   Status drained = pipeline.finish();
   TRY_DO(walked);
   TRY_DO(drained);

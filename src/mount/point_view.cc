@@ -54,6 +54,14 @@ tree::Cursor& DomainReaders::Reader::cursor(const tree::Root& root) {
   return *cursor_;
 }
 
+job::BucketFiles& DomainReaders::Reader::bucket_files(const vault::PointInfo& point) {
+  if (!bucket_files_ || bucket_ != point.id) {
+    bucket_ = point.id;
+    bucket_files_.emplace(*this, point);
+  }
+  return *bucket_files_;
+}
+
 DomainReaders::Loan DomainReaders::lend() {
   {
     const MutexLock lock(mutex_);
@@ -91,6 +99,7 @@ job::PathEntry PointView::plain_folder(ByteView key) const {
 
 Result<std::optional<job::PathEntry>> PointView::look_up(ByteView key) {
   const auto reader = readers_.lend();
+  if (job::is_bucket(point_)) return reader->bucket_files(point_).look_up(key);
   tree::Cursor& cursor = reader->cursor(job::to_root(point_.point.entries));
   TRY_DO(cursor.seek(key));
   if (cursor.valid() && equal(cursor.entry().key, key)) {
@@ -106,6 +115,7 @@ Result<std::optional<job::PathEntry>> PointView::look_up(ByteView key) {
 Status PointView::list(ByteView folder, const std::optional<Bytes>& after,
                        const std::function<Result<bool>(const job::PathEntry&)>& visit) {
   const auto reader = readers_.lend();
+  if (job::is_bucket(point_)) return reader->bucket_files(point_).list(folder, after, visit);
   tree::Cursor& cursor = reader->cursor(job::to_root(point_.point.entries));
   const Bytes prefix = first_beneath(folder);
   TRY_DO(cursor.seek(after ? after_subtree(*after) : prefix));

@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "job/bucket_files.h"
 #include "job/chunk_fetcher.h"
 #include "job/vault_nodes.h"
 #include "job/walk.h"
@@ -32,6 +33,8 @@ class DomainReaders {
     // Where this reader stood last in that tree: names asked for in order, as ls(1), find(1) and rsync(1) do, then cost
     // a step each and not a way down from the root, on which every node is checked anew.
     tree::Cursor& cursor(const tree::Root& root);
+    // Likewise, of a bucket's point.
+    job::BucketFiles& bucket_files(const vault::PointInfo& point);
     job::VaultNodes nodes;
     job::ChunkFetcher fetcher;
     BlockCache& node_cache;
@@ -39,6 +42,8 @@ class DomainReaders {
    private:
     tree::Root cursor_root_;
     std::optional<tree::Cursor> cursor_;
+    ObjectId bucket_;
+    std::optional<job::BucketFiles> bucket_files_;
   };
   // Hands the reader back when it goes.
   struct Return {
@@ -61,7 +66,7 @@ class DomainReaders {
   std::vector<std::unique_ptr<Reader>> idle_ GUARDED_BY(mutex_);
 };
 
-// One point. All methods may be called from any thread.
+// One point: a file tree, or a bucket's current objects as one. All methods may be called from any thread.
 class PointView {
  public:
   PointView(DomainReaders& readers, const vault::PointInfo& point) : readers_(readers), point_(point) {}

@@ -2,14 +2,18 @@
 """Buckets backed up and restored, on two servers: versitygw, which checks signatures, and moto, which takes odd keys. What
 came back is compared by a walker that shares no code with Holdfast: every version, marker, header, tag and lock."""
 
+import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 import s3_servers
-from holdfast import DONE, FAILED, SKIPS, Holdfast
+from holdfast import DONE, FAILED, SKIPS, Holdfast, stop, wait_until
 
 
 class Bucket:
@@ -232,5 +236,63 @@ def test_files_and_buckets_are_not_mixed_up(server, user, plain):
     assert "into a bucket" in user.run("restore", point, "--to", server.bucket().url(), expect=FAILED).errors
     bucket = server.filled()
     point = back_up(user, bucket)["recovery_point_id"]
-    assert "into a folder" in user.run("restore", point, "--to", "/nowhere", expect=FAILED).errors
+    for option in (["--delete"], ["--version-id", "x"]):
+        user.run("restore", f"{point}:a", "--to", "/nowhere", *option, expect=FAILED)
     assert "there is no bucket" in user.run("backup", server.bucket().url(), expect=FAILED).errors
+
+
+def as_files(keys):
+    """What of these keys can be files, by path, and the names that cannot be there."""
+    files, impossible = {}, set()
+    for key, versions in current(keys).items():
+        *folders, name = parts = key.split("/")
+        bad = [at for at, part in enumerate(parts if name else folders)
+               if part in ("", ".", "..") or len(part.encode()) > 255]
+        if bad:
+            impossible.add("/".join(parts[:bad[0] + 1]))
+        elif any(other.startswith(key + "/") for other in current(keys)) or (not name and versions[0]["size"] > 0):
+            impossible.add(key)
+        elif name:
+            files[key] = versions[0]["sha256"]
+    return files, len(impossible)
+
+
+def files_beneath(folder):
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(where, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
+def test_current_objects_as_files_in_a_folder_a_tar_archive_and_a_mount(server, user, place):
+    bucket = server.filled()
+    expected, left_out = as_files(bucket.walk()["keys"])
+    assert (left_out > 0) == (server.kind == "moto")
+    point = back_up(user, bucket)["recovery_point_id"]
+    code = SKIPS if left_out else DONE
+
+    summary = user.run("restore", "--json", point, "--to", f"{place}/out", expect=code).lines()[-1]
+    assert summary["skipped"] == left_out and files_beneath(f"{place}/out") == expected
+    user.run("restore", f"{point}:folder", "--to", f"{place}/part")
+    assert set(files_beneath(f"{place}/part")) == {"b", "sub/c"}
+    user.run("restore", point, "--to", f"{place}/then", "--at", "2001-01-01T00:00:00Z")
+    assert not files_beneath(f"{place}/then")
+
+    user.run("export", point, "--output", f"{place}/objects.tar", expect=code)
+    with tarfile.open(f"{place}/objects.tar") as archive:
+        told = {one.name: hashlib.sha256(archive.extractfile(one).read()).hexdigest() for one in archive if one.isfile()}
+    assert told == expected
+
+    if not os.path.exists("/dev/fuse"):
+        return
+    os.mkdir(f"{place}/mounted")
+    process = user.start("mount", f"{place}/mounted")
+    try:
+        wait_until(lambda: os.path.ismount(f"{place}/mounted") or process.poll() is not None, "the mount")
+        assert files_beneath(f"{place}/mounted/latest/") == expected
+    finally:
+        subprocess.run([shutil.which("fusermount3") or "fusermount", "-u", f"{place}/mounted"], check=False)
+        stop(process, signal.SIGKILL)

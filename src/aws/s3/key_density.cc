@@ -49,7 +49,8 @@ void KeyDensity::learn(const std::string& first, const std::string& last) {
   size_t common = 0;
   while (common < first.size() && first[common] == last[common]) ++common;
   depth_ = character_begin(first, common);
-  page_span_ = std::max<uint64_t>(digits_of(last, depth_) - std::min(digits_of(last, depth_), digits_of(first, depth_)), 1);
+  const uint64_t begin = digits_of(first, depth_), end = digits_of(last, depth_);
+  page_span_ = end > begin ? end - begin : 1;
 }
 
 std::optional<std::string> KeyDensity::ahead_of(const std::string& from, uint64_t page_count) const {

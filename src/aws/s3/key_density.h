@@ -14,8 +14,8 @@ class KeyDensity {
   // A page with keys from `first` to `last`.
   void learn(const std::string& first, const std::string& last);
 
-  // A string of printable ASCII behind a beginning of `from`, greater than `from`, with about `page_count` pages of keys
-  // between them. Nothing where none can be named, or nothing was learned.
+  // A string of printable ASCII behind a beginning of `from`, greater than `from`, with about `page_count` pages of
+  // keys between them. Nothing where none can be named, or nothing was learned.
   std::optional<std::string> ahead_of(const std::string& from, uint64_t page_count) const;
 
   // A string less than `key` and, as these numbers go, close to it: where to go on if `key` is known to be the next.
