@@ -67,28 +67,28 @@ void tell_status(Output& output, const job::ScrubLedger& ledger) {
   if (!ledger.cursor().empty()) output.text("the next run goes on behind " + ledger.cursor());
   boost::json::array runs;
   for (const job::ScrubLedger::Run& run : ledger.runs()) {
-    output.text(fmt::format("{}  {} objects, {} lost, from {} to {}", local_time_text(run.time), run.objects,
-                            run.lost_count, run.after.empty() ? "the first" : run.after,
+    output.text(fmt::format("{}  {} objects, {} lost, {} not read, from {} to {}", local_time_text(run.time),
+                            run.objects, run.lost_count, run.unread_count, run.after.empty() ? "the first" : run.after,
                             run.up_to.empty() ? "the last" : run.up_to));
     runs.push_back({{"time", rfc3339(run.time)}, {"objects", run.objects}, {"lost", run.lost_count},
-                    {"after", run.after}, {"up_to", run.up_to}});
+                    {"unread", run.unread_count}, {"after", run.after}, {"up_to", run.up_to}});
   }
   boost::json::object object{{"type", "scrub_status"}, {"cursor", ledger.cursor()}, {"runs", std::move(runs)}};
   if (since) object["all_verified_since"] = rfc3339(*since);
   output.object(object);
 }
 
-void tell_lost(Output& output, const job::ScrubReport& report) {
-  for (const job::ScrubFinding& finding : report.lost) {
-    output.object({{"type", "lost"},
+// `what` is "lost" or "unread".
+void tell_findings(Output& output, std::string_view what, const std::vector<job::ScrubFinding>& findings,
+                   uint64_t count) {
+  for (const job::ScrubFinding& finding : findings) {
+    output.object({{"type", what},
                    {"object", finding.key},
                    {"code", to_string(finding.error.code())},
                    {"message", finding.error.message()}});
-    if (!output.json()) output.line(fmt::format("lost: {}", display_message(finding.error.message())));
+    if (!output.json()) output.line(fmt::format("{}: {}", what, display_message(finding.error.message())));
   }
-  if (report.lost_count > report.lost.size()) {
-    output.warn(fmt::format("{} more objects are lost", report.lost_count - report.lost.size()));
-  }
+  if (count > findings.size()) output.warn(fmt::format("{} more objects are {}", count - findings.size(), what));
 }
 
 void tell_summary(Output& output, const job::ScrubReport& report, double seconds) {
@@ -101,8 +101,14 @@ void tell_summary(Output& output, const job::ScrubReport& report, double seconds
     output.text(fmt::format("{} objects have less redundancy than they should", report.thin_objects));
   }
   if (report.unfinished_objects > 0) {
-    output.text(fmt::format("{} were left unfinished by writers that were stopped; 'collect' removes them",
+    output.text(fmt::format("{} are unfinished, or lost: 'verify' tells; 'collect' removes what no point needs",
                             report.unfinished_objects));
+  }
+  if (report.archived_objects > 0) {
+    output.text(fmt::format("{} are archived and were not read; 'thaw' says what that takes", report.archived_objects));
+  }
+  if (report.unread_count > 0) {
+    output.text(fmt::format("{} could not be read; 'verify' says which points need them", report.unread_count));
   }
   output.object({{"type", "summary"},
                  {"objects", report.objects},
@@ -113,6 +119,8 @@ void tell_summary(Output& output, const job::ScrubReport& report, double seconds
                  {"moved_parts", report.moved_parts},
                  {"thin_objects", report.thin_objects},
                  {"unfinished_objects", report.unfinished_objects},
+                 {"archived_objects", report.archived_objects},
+                 {"unread", report.unread_count},
                  {"lost", report.lost_count},
                  {"complete", report.is_complete},
                  {"seconds", seconds}});
@@ -155,21 +163,26 @@ Result<Exit> scrub(Context& context, store::ObjectStore& store, job::ScrubReques
   const UnixTimeNs time = clock.now();
   const job::ScrubReport report = TRY(job::run_scrub(store, clock, request));
   job::ScrubLedger ledger = TRY(load_scrub_ledger(url));
-  if (report.is_complete || report.objects > 0) {
+  if (report.is_complete || !report.last_key.empty()) {
     ledger.add({.time = time,
                 .objects = report.objects,
                 .lost_count = report.lost_count,
+                .unread_count = report.unread_count + report.archived_objects,
                 .after = request.after,
                 .up_to = report.is_complete ? std::string() : report.last_key});
     const Status kept = keep_ledger(url, ledger);
     if (!kept) context.output().warn("could not remember how far the scrub came: " + kept.error().message());
   }
   tell_mended(context.output(), store);
-  tell_lost(context.output(), report);
+  tell_findings(context.output(), "lost", report.lost, report.lost_count);
+  tell_findings(context.output(), "unread", report.unread, report.unread_count);
   tell_summary(context.output(), report, std::chrono::duration<double>(clock.monotonic() - begun).count());
   if (request.stop.stop_requested()) return Exit::interrupted;
   if (report.lost_count > 0) return Exit::damage;
-  return report.thin_objects > 0 ? Exit::skips : Exit::done;
+  if (report.failure) return Error(*report.failure);
+  const bool is_all_well = report.thin_objects == 0 && report.unfinished_objects == 0 &&
+                           report.archived_objects == 0 && report.unread_count == 0;
+  return is_all_well ? Exit::done : Exit::skips;
 }
 
 Command scrub_command() {
@@ -180,7 +193,9 @@ Command scrub_command() {
               "Needs no key. Packs and index segments are compared with the hashes they are named by; on vaults with "
               "redundancy every stored unit is checked, and what is wrong or missing is built anew and written back. "
               "Goes through the objects in order and remembers where it stopped. Exit code 20: objects are lost, and "
-              "each is named ('verify' says which points need them); 3: some have less redundancy than they should.",
+              "each is named ('verify' says which points need them); 3: some have less redundancy than they should, "
+              "could not be read, or are unfinished. Where the store answers no more the run ends, and the next one "
+              "goes on with the object that was asked for.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

@@ -7,7 +7,8 @@
 namespace holdfast::cli {
 
 // Examines what a store holds from `request.after` on, keeps the ledger and tells the result. `scrub`, `repair` and the
-// commands that change devices end with it. 20: objects are lost; 3: some have less redundancy than they should.
+// commands that change devices end with it. 20: objects are lost; 3: some have less redundancy than they should, were
+// not read, or are unfinished.
 Result<Exit> scrub(Context& context, store::ObjectStore& store, job::ScrubRequest request);
 
 Result<job::ScrubLedger> load_scrub_ledger(const std::string& url);

@@ -9,29 +9,47 @@ namespace holdfast::job {
 
 namespace {
 
-constexpr size_t lost_kept_max = 10'000;
+constexpr size_t findings_kept_max = 10'000;
 constexpr size_t run_count_max = 1000;
-constexpr std::string_view ledger_title = "holdfast-scrub-ledger 1";
+constexpr std::string_view ledger_title = "holdfast-scrub-ledger 2";
 constexpr std::string_view no_key = "=";  // No character of keys.
 
 std::string or_none(const std::string& key) { return key.empty() ? std::string(no_key) : key; }
 std::string from_text(const std::string& text) { return text == no_key ? std::string() : text; }
 
-void note(const std::string& key, const Result<store::Examination>& examined, ScrubReport& report) {
+void note(const store::Examination& examined, ScrubReport& report) {
   ++report.objects;
-  report.last_key = key;
-  if (!examined) {
-    ++report.lost_count;
-    if (report.lost.size() < lost_kept_max) report.lost.push_back({.key = key, .error = examined.error()});
-    return;
+  report.read_bytes += examined.read_bytes;
+  report.damaged_parts += examined.damaged_parts;
+  report.repaired_parts += examined.repaired_parts;
+  report.moved_parts += examined.moved_parts;
+  if (examined.damaged_parts > 0) ++report.damaged_objects;
+  if (examined.damaged_parts > examined.repaired_parts) ++report.thin_objects;
+  if (examined.is_unfinished) ++report.unfinished_objects;
+}
+
+void add_finding(const std::string& key, const Error& error, std::vector<ScrubFinding>& findings) {
+  if (findings.size() < findings_kept_max) findings.push_back({.key = key, .error = error});
+}
+
+// Fails if nothing can be said of the object because the store does not answer.
+Status note_failure(store::ObjectStore& store, const std::string& key, const Error& error, ScrubReport& report) {
+  switch (error.code()) {
+    case ErrorCode::not_found: return {};  // Collection may have removed it since it was listed.
+    case ErrorCode::refused: ++report.archived_objects; return {};
+    case ErrorCode::corrupt:
+      ++report.objects;
+      ++report.lost_count;
+      add_finding(key, error, report.lost);
+      return {};
+    default: break;
   }
-  report.read_bytes += examined->read_bytes;
-  report.damaged_parts += examined->damaged_parts;
-  report.repaired_parts += examined->repaired_parts;
-  report.moved_parts += examined->moved_parts;
-  if (examined->damaged_parts > 0) ++report.damaged_objects;
-  if (examined->damaged_parts > examined->repaired_parts) ++report.thin_objects;
-  if (examined->is_unfinished) ++report.unfinished_objects;
+  const auto there = store.stat(key);
+  if (!there && there.error().code() != ErrorCode::not_found) return Error(error);
+  if (!there) return {};
+  ++report.unread_count;
+  add_finding(key, error, report.unread);
+  return {};
 }
 
 }  // namespace
@@ -48,9 +66,9 @@ Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const Scr
       return Error(ErrorCode::cancelled, "out of time");
     }
     const auto examined = store.examine(info.key, request.repair);
-    // Collection may have removed it since it was listed.
-    if (!examined && examined.error().code() == ErrorCode::not_found) return {};
-    note(info.key, examined, report);
+    if (!examined) TRY_DO(note_failure(store, info.key, examined.error(), report));
+    if (examined) note(*examined, report);
+    report.last_key = info.key;
     if (request.bytes_per_second_max > 0) {
       const std::chrono::duration<double> due(static_cast<double>(report.read_bytes) /
                                               static_cast<double>(request.bytes_per_second_max));
@@ -61,7 +79,9 @@ Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const Scr
   });
   report.is_complete = walked.has_value();
   const bool is_stopped = is_out_of_time || request.stop.stop_requested();
-  if (!walked && !is_stopped) return Error(walked.error()).during("scrub");
+  if (walked || is_stopped) return report;
+  if (report.last_key.empty()) return Error(walked.error()).during("scrub");
+  report.failure = Error(walked.error()).during("scrub");
   return report;
 }
 
@@ -78,7 +98,8 @@ Result<ScrubLedger> ScrubLedger::decode(ByteView text) {
     Run run;
     if (word == "cursor" && words >> after) {
       ledger.cursor_ = from_text(after);
-    } else if (word == "run" && words >> run.time >> run.objects >> run.lost_count >> after >> up_to) {
+    } else if (word == "run" && words >> run.time >> run.objects >> run.lost_count >> run.unread_count >> after &&
+               words >> up_to) {
       run.after = from_text(after);
       run.up_to = from_text(up_to);
       ledger.runs_.push_back(std::move(run));
@@ -93,7 +114,8 @@ Bytes ScrubLedger::encode() const {
   std::string text = std::string(ledger_title) + "\ncursor " + or_none(cursor_) + "\n";
   for (const Run& run : runs_) {
     text += "run " + std::to_string(run.time) + " " + std::to_string(run.objects) + " " +
-            std::to_string(run.lost_count) + " " + or_none(run.after) + " " + or_none(run.up_to) + "\n";
+            std::to_string(run.lost_count) + " " + std::to_string(run.unread_count) + " " + or_none(run.after) + " " +
+            or_none(run.up_to) + "\n";
   }
   return to_bytes(text);
 }
@@ -103,7 +125,8 @@ void ScrubLedger::add(Run run) {
   // What the new run covers whole is of no more use.
   std::erase_if(runs_, [&](const Run& old) {
     const bool ends_within = run.up_to.empty() || (!old.up_to.empty() && old.up_to <= run.up_to);
-    return old.after >= run.after && ends_within;
+    const bool proves_more = run.unread_count > 0 && old.unread_count == 0;
+    return old.after >= run.after && ends_within && !proves_more;
   });
   runs_.push_back(std::move(run));
   if (runs_.size() > run_count_max) runs_.erase(runs_.begin());
@@ -112,7 +135,7 @@ void ScrubLedger::add(Run run) {
 std::optional<UnixTimeNs> ScrubLedger::verified_at(std::string_view key) const {
   std::optional<UnixTimeNs> latest;
   for (const Run& run : runs_) {
-    const bool is_within = key > run.after && (run.up_to.empty() || key <= run.up_to);
+    const bool is_within = run.unread_count == 0 && key > run.after && (run.up_to.empty() || key <= run.up_to);
     if (is_within) latest = std::max(latest.value_or(run.time), run.time);
   }
   return latest;
@@ -124,7 +147,7 @@ std::optional<UnixTimeNs> ScrubLedger::all_verified_since() const {
   for (bool to_the_end = false; !to_the_end;) {
     const Run* best = nullptr;
     for (const Run& run : runs_) {
-      const bool goes_on = run.after <= reached && (run.up_to.empty() || run.up_to > reached);
+      const bool goes_on = run.unread_count == 0 && run.after <= reached && (run.up_to.empty() || run.up_to > reached);
       if (goes_on && (best == nullptr || run.time > best->time)) best = &run;
     }
     if (best == nullptr) return std::nullopt;

@@ -37,13 +37,17 @@ struct ScrubReport {
   uint64_t repaired_parts = 0;
   uint64_t moved_parts = 0;
   uint64_t thin_objects = 0;       // That have less redundancy than they should, still.
-  uint64_t unfinished_objects = 0; // Left by writers that were killed.
-  uint64_t lost_count = 0;         // Objects that cannot be had back, or could not be read.
-  std::vector<ScrubFinding> lost;  // The first of them.
-  std::string last_key;            // The last one examined.
+  uint64_t unfinished_objects = 0; // Left by writers that were killed; or what is left of lost ones.
+  uint64_t archived_objects = 0;   // To be thawed before they are read.
+  uint64_t unread_count = 0;       // Objects whose bytes could not be read though the store answers.
+  uint64_t lost_count = 0;         // Objects that cannot be had back.
+  std::vector<ScrubFinding> unread, lost;  // The first of them.
+  std::string last_key;            // The last one looked at.
   bool is_complete = false;        // The end was reached.
+  std::optional<Error> failure;    // The store answered no more: the object behind last_key is as unknown as the rest.
 };
 
+// Fails where not even a first object can be asked for.
 Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const ScrubRequest& request);
 
 // When which keys were read last. Runs are kept as ranges of keys, so that it stays small however large the vault is.
@@ -53,6 +57,7 @@ class ScrubLedger {
     UnixTimeNs time = 0;
     uint64_t objects = 0;
     uint64_t lost_count = 0;
+    uint64_t unread_count = 0;  // Passed over, so that the run proves nothing of its keys.
     std::string after;  // Keys behind this one ...
     std::string up_to;  // ... up to this one; empty: to the end.
   };

@@ -5,6 +5,7 @@
 
 #include "base/hash_id.h"
 #include "crypto/hash.h"
+#include "store/fault_store.h"
 #include "store/mem/mem_store.h"
 
 namespace holdfast::job {
@@ -68,8 +69,8 @@ TEST(Scrub, many_short_runs_read_everything_once) {
     objects += report.objects;
     is_complete = report.is_complete;
     EXPECT_FALSE(ledger.all_verified_since().has_value());
-    ledger.add({.time = 100 + run_count, .objects = report.objects, .lost_count = 0, .after = ledger.cursor(),
-                .up_to = is_complete ? "" : report.last_key});
+    ledger.add({.time = 100 + run_count, .objects = report.objects, .lost_count = 0, .unread_count = 0,
+                .after = ledger.cursor(), .up_to = is_complete ? "" : report.last_key});
     ASSERT_LT(run_count, 100);
   }
   EXPECT_EQ(objects, 40u);
@@ -87,11 +88,80 @@ TEST(Scrub, the_rate_is_kept) {
   EXPECT_EQ(std::chrono::duration_cast<seconds>(clock.slept()), seconds(10));
 }
 
+// Examines by reading, so that faults of reads reach it.
+class ReadStore : public store::FaultStore {
+ public:
+  using FaultStore::FaultStore;
+  Result<store::Examination> examine(std::string_view key, store::Repair repair) override {
+    return ObjectStore::examine(key, repair);
+  }
+};
+
+struct FailingScrub {
+  explicit FailingScrub(std::vector<store::FaultRule> rules) {
+    auto objects = std::make_unique<store::MemStore>();
+    for (int i = 0; i < 20; ++i) keys.push_back(put_named(*objects, "object " + std::to_string(i)));
+    std::sort(keys.begin(), keys.end());
+    store = std::make_unique<ReadStore>(std::move(objects), store::FaultPlan{.rules = std::move(rules)});
+  }
+  ScrubReport run() {
+    SteppingClock clock(milliseconds(1));
+    return run_scrub(*store, clock, {}).value();
+  }
+  std::vector<std::string> keys;
+  std::unique_ptr<ReadStore> store;
+};
+
+store::FaultRule reads_fail(uint64_t first, uint64_t last, ErrorCode code) {
+  return {.operation = store::Operation::read, .first = first, .last = last, .code = code};
+}
+
+TEST(Scrub, an_object_that_cannot_be_read_is_not_told_as_lost) {
+  for (const ErrorCode code : {ErrorCode::io, ErrorCode::denied}) {
+    FailingScrub scrub({reads_fail(6, 6, code)});
+    const ScrubReport report = scrub.run();
+    EXPECT_TRUE(report.is_complete);
+    EXPECT_EQ(report.objects, 19u);
+    EXPECT_EQ(report.lost_count, 0u);
+    ASSERT_EQ(report.unread_count, 1u);
+    EXPECT_EQ(report.unread.at(0).key, scrub.keys[5]);
+  }
+}
+
+TEST(Scrub, what_is_archived_is_counted_apart) {
+  FailingScrub scrub({reads_fail(6, 8, ErrorCode::refused)});
+  const ScrubReport report = scrub.run();
+  EXPECT_TRUE(report.is_complete);
+  EXPECT_EQ(report.archived_objects, 3u);
+  EXPECT_EQ(report.lost_count + report.unread_count, 0u);
+}
+
+TEST(Scrub, it_ends_where_the_store_answers_no_more_and_the_next_one_goes_on_there) {
+  FailingScrub scrub({reads_fail(6, 1000, ErrorCode::io),
+                      {.operation = store::Operation::stat, .first = 7, .last = 1000}});
+  const ScrubReport report = scrub.run();
+  EXPECT_FALSE(report.is_complete);
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(report.failure->code(), ErrorCode::io);
+  EXPECT_EQ(report.lost_count + report.unread_count, 0u);
+  EXPECT_EQ(report.last_key, scrub.keys[4]);
+}
+
+TEST(ScrubLedger, a_run_that_passed_something_over_proves_nothing_and_takes_nothing_away) {
+  ScrubLedger ledger;
+  ledger.add({.time = 10, .objects = 5, .lost_count = 0, .unread_count = 0, .after = "", .up_to = ""});
+  ledger.add({.time = 20, .objects = 4, .lost_count = 0, .unread_count = 1, .after = "", .up_to = ""});
+  const ScrubLedger again = ScrubLedger::decode(ledger.encode()).value();
+  EXPECT_EQ(again.runs().back().unread_count, 1u);
+  EXPECT_EQ(again.all_verified_since(), 10);
+  EXPECT_EQ(again.verified_at("a"), 10);
+}
+
 TEST(ScrubLedger, it_comes_back_from_its_text_and_says_when_each_key_was_read) {
   ScrubLedger ledger;
-  ledger.add({.time = 10, .objects = 5, .lost_count = 0, .after = "", .up_to = "m"});
-  ledger.add({.time = 20, .objects = 5, .lost_count = 1, .after = "m", .up_to = ""});
-  ledger.add({.time = 30, .objects = 2, .lost_count = 0, .after = "", .up_to = "f"});
+  ledger.add({.time = 10, .objects = 5, .lost_count = 0, .unread_count = 0, .after = "", .up_to = "m"});
+  ledger.add({.time = 20, .objects = 5, .lost_count = 1, .unread_count = 0, .after = "m", .up_to = ""});
+  ledger.add({.time = 30, .objects = 2, .lost_count = 0, .unread_count = 0, .after = "", .up_to = "f"});
   const ScrubLedger again = ScrubLedger::decode(ledger.encode()).value();
   EXPECT_EQ(as_text(again.encode()), as_text(ledger.encode()));
   EXPECT_EQ(again.cursor(), "f");
@@ -104,8 +174,8 @@ TEST(ScrubLedger, it_comes_back_from_its_text_and_says_when_each_key_was_read) {
 
 TEST(ScrubLedger, a_gap_means_that_nobody_knows) {
   ScrubLedger ledger;
-  ledger.add({.time = 10, .objects = 5, .lost_count = 0, .after = "", .up_to = "c"});
-  ledger.add({.time = 20, .objects = 5, .lost_count = 0, .after = "d", .up_to = ""});
+  ledger.add({.time = 10, .objects = 5, .lost_count = 0, .unread_count = 0, .after = "", .up_to = "c"});
+  ledger.add({.time = 20, .objects = 5, .lost_count = 0, .unread_count = 0, .after = "d", .up_to = ""});
   EXPECT_FALSE(ledger.all_verified_since().has_value());
   EXPECT_FALSE(ledger.verified_at("d").has_value());
 }

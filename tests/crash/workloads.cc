@@ -227,6 +227,8 @@ Status mend(Scene& scene, Journal&) {
   vault::StillClock clock;
   const job::ScrubReport report = TRY(job::run_scrub(*store, clock, {}));
   if (report.lost_count > 0) return report.lost.front().error;
+  if (report.unread_count > 0) return report.unread.front().error;
+  if (report.failure) return *report.failure;
   if (report.thin_objects > 0) return Error(ErrorCode::corrupt, "some objects are still thin");
   return {};
 }
