@@ -242,6 +242,12 @@ def test_scrub_mends_without_a_key_and_tells(sturdy, seed):
     assert told == set(map(key_of, names)) - {"store/parity"}
 
 
+def test_without_what_says_that_it_has_parity_a_vault_is_whole_all_the_same(sturdy):
+    os.unlink(f"{sturdy.vault}/store/parity")
+    assert sturdy.run("scrub", "--json").lines()[-1]["lost"] == 0
+    assert is_whole(sturdy, "store/parity")
+
+
 def test_a_restore_of_a_damaged_vault_is_whole_and_leaves_it_mended(sturdy, plain, seed):
     chance = random.Random(seed)
     expected = tree_walker.walk(plain)

@@ -18,6 +18,7 @@ constexpr std::string_view marker_text = "holdfast parity 1, percent ";
 constexpr unsigned marker_percent = 3;  // Of the marker itself, known to all.
 constexpr size_t sizes_kept_max = 4096;
 constexpr size_t unwritten_kept_max = 4;
+constexpr size_t looked_at_count_max = 3;
 constexpr uint64_t piece_size_bytes = 256 << 10;
 
 std::string naming(std::string_view key) { return "object " + std::string(key); }
@@ -56,6 +57,48 @@ Result<std::optional<unsigned>> read_marker(ObjectStore& store) {
   return std::optional(percent);
 }
 
+Status create_marker(ObjectStore& store, unsigned percent) {
+  const std::string text = std::string(marker_text) + std::to_string(percent);
+  const ByteView part = as_bytes(text);
+  const Bytes tail = parity::encode_tail(marker_key, marker_percent, std::span(&part, 1));
+  return store.create(marker_key, with_tail(std::span(&part, 1), tail));
+}
+
+// The first few objects that begin with `prefix`; none where that may not be listed.
+Result<std::vector<ObjectInfo>> first_objects(ObjectStore& store, std::string_view prefix) {
+  std::vector<ObjectInfo> found;
+  const Status listed = store.list(prefix, "", [&](const ObjectInfo& info) -> Status {
+    if (!info.key.starts_with(own_prefix)) found.push_back(info);
+    if (found.size() == looked_at_count_max) return Error(ErrorCode::cancelled, "enough");
+    return {};
+  });
+  const bool is_known = listed || found.size() == looked_at_count_max || listed.error().code() == ErrorCode::denied;
+  if (!is_known) return listed.error();
+  return found;
+}
+
+// The share that the objects themselves tell: without its marker a store with parity would open as one without, and
+// nothing in it could be read. What every vault has is looked at first.
+Result<std::optional<unsigned>> read_share_of_objects(ObjectStore& store) {
+  std::vector<ObjectInfo> objects = TRY(first_objects(store, "keys/"));
+  if (objects.empty()) objects = TRY(first_objects(store, ""));
+  for (const ObjectInfo& object : objects) {
+    if (object.size_bytes < parity::trailer_size_bytes) continue;
+    Bytes last(parity::trailer_size_bytes);
+    if (!store.read(object.key, object.size_bytes - last.size(), last)) continue;
+    if (const auto percent = parity::percent_of(object.key, object.size_bytes, last)) return percent;
+  }
+  return std::optional<unsigned>();
+}
+
+// Of the store's parity; nothing if it has none. A marker that was lost is put back.
+Result<std::optional<unsigned>> find_share(ObjectStore& store) {
+  if (const auto percent = TRY(read_marker(store))) return percent;
+  const auto percent = TRY(read_share_of_objects(store));
+  if (percent) create_marker(store, *percent).ignore("the share is known, and the next one to open tries again");
+  return percent;
+}
+
 // What was stored without a tail could not be read any more if there were a marker.
 Status expect_empty(ObjectStore& store) {
   return store.list("", "", [&](const ObjectInfo& found) -> Status {
@@ -71,21 +114,18 @@ Result<std::unique_ptr<ParityStore>> ParityStore::create(std::unique_ptr<ObjectS
   if (percent == 0 || percent > parity::percent_max) {
     return Error(ErrorCode::invalid, "parity of " + std::to_string(percent) + " %: 1 to 90 can be had");
   }
-  if (const auto kept = TRY(read_marker(*inner))) {
+  if (const auto kept = TRY(find_share(*inner))) {
     return std::unique_ptr<ParityStore>(new ParityStore(std::move(inner), *kept));
   }
   TRY_DO(expect_empty(*inner));
-  const std::string text = std::string(marker_text) + std::to_string(percent);
-  const ByteView part = as_bytes(text);
-  const Bytes tail = parity::encode_tail(marker_key, marker_percent, std::span(&part, 1));
-  const Status made = inner->create(marker_key, with_tail(std::span(&part, 1), tail));
+  const Status made = create_marker(*inner, percent);
   if (!made && made.error().code() != ErrorCode::conflict) return made.error();
   const unsigned kept = TRY(read_marker(*inner)).value_or(percent);
   return std::unique_ptr<ParityStore>(new ParityStore(std::move(inner), kept));
 }
 
 Result<std::unique_ptr<ObjectStore>> ParityStore::open(std::unique_ptr<ObjectStore> inner) {
-  const std::optional<unsigned> percent = TRY(read_marker(*inner));
+  const std::optional<unsigned> percent = TRY(find_share(*inner));
   if (!percent) return inner;
   return std::unique_ptr<ObjectStore>(new ParityStore(std::move(inner), *percent));
 }

@@ -25,7 +25,7 @@ class ParityStore : public Decorator, public ListsWhole {
   // `percent` from 1 to 90. Where the store has parity already, its own share stays. `conflict` if it has none and
   // holds objects.
   static Result<std::unique_ptr<ParityStore>> create(std::unique_ptr<ObjectStore> inner, unsigned percent);
-  // The store itself if it was made without parity.
+  // The store itself if it was made without parity. A lost "store/parity" is made anew from what the objects tell.
   static Result<std::unique_ptr<ObjectStore>> open(std::unique_ptr<ObjectStore> inner);
 
   unsigned percent() const { return percent_; }

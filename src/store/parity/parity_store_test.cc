@@ -317,8 +317,39 @@ TEST(ParityStore, the_share_is_remembered_and_a_store_without_parity_stays_witho
   EXPECT_NE(raw->get("store/parity", std::nullopt).value(), marker) << "mended as it was read";
 
   auto plain = std::make_unique<MemStore>();
+  const ByteView part = marker;
+  ASSERT_TRUE(plain->create("keys/1", std::span(&part, 1)).has_value());
   ObjectStore* const before = plain.get();
   EXPECT_EQ(ParityStore::open(std::move(plain)).value().get(), before);
+}
+
+TEST(ParityStore, a_lost_marker_is_made_anew_from_what_the_objects_tell) {
+  for (const bool has_keys : {true, false}) {
+    for (const bool is_creation : {true, false}) {
+      MemStore disk;
+      const Bytes object = random_bytes(5000, 1);
+      const ByteView part = object;
+      std::vector<std::string> keys{"data/1", "log/1/1"};
+      if (has_keys) keys.insert(keys.end(), {"keys/1", "keys/2"});
+      const auto store = ParityStore::create(disk.share(), 7).value();
+      for (const std::string& key : keys) ASSERT_TRUE(store->create(key, std::span(&part, 1)).has_value());
+      const Bytes marker = disk.get("store/parity", std::nullopt).value();
+      ASSERT_TRUE(disk.remove("store/parity").has_value());
+      // The end of the first one to be looked at is gone as well.
+      const std::string first = has_keys ? "keys/1" : "data/1";
+      Bytes torn = disk.get(first, std::nullopt).value();
+      torn.resize(torn.size() - 10);
+      ASSERT_TRUE(disk.overwrite_for_test(first, torn).has_value());
+      std::unique_ptr<ObjectStore> opened;
+      if (is_creation) {
+        opened = ParityStore::create(disk.share(), 3).value();
+      } else {
+        opened = ParityStore::open(disk.share()).value();
+      }
+      for (const std::string& key : keys) EXPECT_EQ(opened->get(key, std::nullopt).value(), object) << key;
+      EXPECT_EQ(disk.get("store/parity", std::nullopt).value_or(Bytes()), marker);
+    }
+  }
 }
 
 TEST(ParityStore, a_store_that_holds_objects_without_parity_is_left_as_it_is) {

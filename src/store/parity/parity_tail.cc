@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view trailer_magic = "HFPARITY";
 constexpr uint8_t version = 1;
 constexpr size_t key_tag_size_bytes = 16;
+constexpr size_t percent_offset_bytes = trailer_magic.size() + 1;
 constexpr uint64_t unit_step = 0x9e3779b97f4a7c15;
 constexpr unsigned parity_count_min = 2;
 
@@ -164,6 +165,15 @@ std::optional<uint64_t> object_size_of(uint64_t stored_size_bytes, unsigned perc
   }
   const TailShape shape{.object_size_bytes = low, .percent = percent};
   return shape.stored_size_bytes() == stored_size_bytes ? std::optional(low) : std::nullopt;
+}
+
+std::optional<unsigned> percent_of(std::string_view key, uint64_t stored_size_bytes, ByteView last) {
+  if (last.size() < trailer_size_bytes) return std::nullopt;
+  const auto percent = std::to_integer<unsigned>(last[percent_offset_bytes]);
+  if (percent == 0 || percent > percent_max) return std::nullopt;
+  const auto shape = read_trailer(key, percent, stored_size_bytes, last);
+  if (!shape || shape->stored_size_bytes() != stored_size_bytes) return std::nullopt;
+  return percent;
 }
 
 Bytes encode_tail(std::string_view key, unsigned percent, std::span<const ByteView> parts) {

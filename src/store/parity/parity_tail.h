@@ -40,6 +40,10 @@ struct TailShape {
 // The size of the object that is stored in so many bytes; nothing if none is.
 std::optional<uint64_t> object_size_of(uint64_t stored_size_bytes, unsigned percent);
 
+// The percentage that the end of an object's stored form tells; nothing if it has no tail, or one that is damaged.
+// `last` are its last trailer_size_bytes.
+std::optional<unsigned> percent_of(std::string_view key, uint64_t stored_size_bytes, ByteView last);
+
 // What follows the bytes of `parts`.
 Bytes encode_tail(std::string_view key, unsigned percent, std::span<const ByteView> parts);
 
