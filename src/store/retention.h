@@ -33,7 +33,8 @@ class Retaining {
   virtual ~Retaining() = default;
   // None: this one does not.
   virtual Result<std::optional<RetentionTerms>> retention_terms() = 0;
-  // Of these objects, those that have less than half of the span left shall stay for all of it from now on.
+  // Of these objects, and of what the store keeps of itself, those that have less than half of the span left shall stay
+  // for all of it from now on.
   virtual Result<Renewal> renew(std::span<const std::string> keys) = 0;
 };
 

@@ -10,17 +10,19 @@
 #include "store/key.h"
 #include "store/s3/errors.h"
 #include "store/s3/in_parallel.h"
+#include "store/s3/s3_settings.h"
 #include "store/s3/s3_store.h"
 
 // Locks on objects. What makes up a recovery point is locked when it is written: packs, log records and key lists, none
 // of which ever changes. Index segments and log states are left free: they are merged and replaced, and whoever takes
 // them away has taken nothing that 'repair' does not build anew. A lock that nobody renews ends by itself, so that what
-// no point needs can go: collect renews it for what is reachable and for nothing else.
+// no point needs can go: collect renews it for what is reachable and for nothing else. What says how all of it is
+// stored is renewed with it.
 namespace holdfast::store {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> locked_prefixes{"data/", "keys/", "log/", "meta/", "store/"};
+constexpr std::array<std::string_view, 5> locked_prefixes{"data/", "keys/", "log/", "meta/", s3::own_prefix};
 constexpr std::string_view data_prefix = "data/";
 
 bool is_locked_kind(std::string_view key) {
@@ -69,10 +71,16 @@ Result<bool> S3Store::renew_one(const std::string& key, const RetentionTerms& te
   return true;
 }
 
-Result<Renewal> S3Store::renew(std::span<const std::string> keys) {
+Result<Renewal> S3Store::renew(std::span<const std::string> asked_for) {
   Renewal renewal;
   const auto terms = TRY(settings()).lock;
   if (!terms) return renewal;
+  std::vector<std::string> keys(asked_for.begin(), asked_for.end());
+  keys.emplace_back(s3::settings_name);
+  TRY_DO(list(s3::own_prefix, "", [&](const ObjectInfo& own) -> Status {
+    keys.push_back(own.key);
+    return {};
+  }));
   std::atomic<uint64_t> renewed_count = 0, missing_count = 0;
   const auto renew_at = [&](size_t number) -> Status {
     const auto renewed = renew_one(keys[number], *terms);

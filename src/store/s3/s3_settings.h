@@ -11,6 +11,13 @@
 
 namespace holdfast::store {
 
+namespace s3 {
+// Of the settings. Capitals stand in no key of an ObjectStore.
+inline constexpr std::string_view settings_name = "HOLDFAST-STORE";
+// Keys of what the layers above keep of themselves (store/parity).
+inline constexpr std::string_view own_prefix = "store/";
+}  // namespace s3
+
 // What is decided when a store is made in a bucket, and holds for whoever writes to it: an object of its own beside the
 // vault's (docs/format.md, "Stores in buckets").
 struct S3Settings {

@@ -14,12 +14,14 @@
 
 namespace holdfast::store {
 
+using s3::own_prefix;
+using s3::settings_name;
+
 namespace {
 
 // Capitals stand in no key of an ObjectStore.
 constexpr std::string_view single_writer_prefix = "SINGLE-WRITER/";
 constexpr std::string_view probe_prefix = "HOLDFAST-PROBE/";
-constexpr std::string_view settings_name = "HOLDFAST-STORE";
 constexpr uint64_t settings_size_bytes_max = 4096;
 constexpr std::string_view after_contents = "data0";  // Next behind "data/" and all that begins so.
 constexpr std::string_view token_header = "x-amz-meta-holdfast-write";
@@ -28,9 +30,7 @@ constexpr int fetch_attempt_count_max = 3;
 constexpr uint64_t object_size_bytes_max = uint64_t{5} << 30;  // Of one PUT.
 constexpr size_t piece_size_bytes_max = 4 << 20;
 constexpr uint64_t cached_size_bytes_max = 128 << 20;
-// What the layers above keep of themselves (store/parity): a line or two.
-constexpr std::string_view own_prefix = "store/";
-constexpr uint64_t own_size_bytes_max = 1 << 20;
+constexpr uint64_t own_size_bytes_max = 1 << 20;  // A line or two.
 // A page holds a thousand keys; a few may hold less. One that would take for ever, a key at a time, is none of ours.
 constexpr uint64_t thin_page_count_max = 200;
 constexpr uint64_t thin_page_key_count = 100;

@@ -82,11 +82,23 @@ TEST_F(TiersTest, locks_are_renewed_when_half_of_their_time_is_over) {
   const UnixTimeNs other_until = locked_until(other);
   const auto renewal = store->renew(keys);
   ASSERT_TRUE(renewal.has_value());
-  EXPECT_EQ(renewal->renewed_count, 1u);
+  EXPECT_EQ(renewal->renewed_count, 2u);  // With the settings.
   EXPECT_EQ(renewal->missing_count, 1u);
   EXPECT_EQ(locked_until(pack), world_.clock.now() + 30 * day_ns);
   EXPECT_EQ(locked_until(other), other_until);  // Nobody asked for it.
   EXPECT_EQ(store->renew(keys)->renewed_count, 0u);
+}
+
+TEST_F(TiersTest, what_says_how_all_is_stored_is_renewed_with_it) {
+  const auto store = make_locked();
+  ASSERT_TRUE(put(*store, "store/parity", "x").has_value());
+  const std::vector<std::string> own{"HOLDFAST-STORE", "store/parity"};
+  const UnixTimeNs made_until = locked_until("HOLDFAST-STORE");
+  for (const std::string& key : own) EXPECT_EQ(locked_until(key), world_.clock.now() + 30 * day_ns) << key;
+  world_.clock.sleep_for(std::chrono::hours(16 * 24));
+  EXPECT_EQ(store->renew({})->renewed_count, 2u);
+  for (const std::string& key : own) EXPECT_EQ(locked_until(key), world_.clock.now() + 30 * day_ns) << key;
+  EXPECT_GT(locked_until("HOLDFAST-STORE"), made_until);
 }
 
 TEST_F(TiersTest, a_bucket_without_locks_is_not_taken_for_one) {
