@@ -6,7 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "os/file.h"
+#include "os/mapping_guard.h"
 #include "os/memory.h"
 #include "os/testing.h"
 
@@ -76,6 +80,35 @@ TEST(MappedFile, what_cannot_be_read_is_zeros_and_known_to_be) {
   EXPECT_EQ(sound.view()[4 * 4096], std::byte{'x'});
   EXPECT_FALSE(sound.has_failed());
   EXPECT_FALSE(make("shrunk").has_failed()) << "the place of a mapping that failed is used again";
+}
+
+TEST(MappingGuard, another_thread_that_sees_the_zeros_sees_that_they_are_none_of_the_file) {
+  constexpr size_t page_size = 4096;
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_durably(folder.path("f"), as_bytes("x"), 0600, Existing::keep).has_value());
+  const Fd file = open(folder.path("f"), {}).value();
+  const Fd memory = open("/proc/self/mem", {}).value();  // Reading through it meets no signal.
+  for (int round = 0; round < 300; ++round) {
+    void* const begin = ::mmap(nullptr, 2 * page_size, PROT_READ, MAP_SHARED, file.get(), 0);
+    ASSERT_NE(begin, MAP_FAILED);
+    const char* const beyond = static_cast<const char*>(begin) + page_size;
+    std::atomic<bool> is_looking = false;
+    bool is_known = false;
+    {
+      const MappingGuard guard(begin, 2 * page_size);
+      std::jthread other([&] {
+        char byte = 0;
+        is_looking = true;
+        while (::pread(memory.get(), &byte, 1, static_cast<off_t>(reinterpret_cast<uintptr_t>(beyond))) != 1) {
+        }
+        is_known = guard.has_failed();
+      });
+      while (!is_looking) std::this_thread::yield();
+      EXPECT_EQ(*static_cast<const volatile char*>(beyond), 0);
+    }
+    ASSERT_EQ(::munmap(begin, 2 * page_size), 0);
+    ASSERT_TRUE(is_known) << "round " << round;
+  }
 }
 
 TEST(MappedFile, a_bus_error_elsewhere_still_ends_the_process) {

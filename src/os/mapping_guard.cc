@@ -40,8 +40,10 @@ extern "C" void on_bus_error(int number, siginfo_t* info, void*) {
   for (size_t place = 0; place < count; ++place) {
     Slot& slot = slots[place];
     const uintptr_t begin = slot.begin.load();
-    if (begin == 0 || address < begin || address >= slot.end.load() || !put_zeros(address)) continue;
+    if (begin == 0 || address < begin || address >= slot.end.load()) continue;
+    // First, since another thread may read the zeros as soon as they are there.
     slot.has_failed.store(true);
+    if (!put_zeros(address)) continue;
     errno = errno_before;
     return;
   }
