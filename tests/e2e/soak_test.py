@@ -144,6 +144,7 @@ def writer(soak, number):
             soak.count("backups refused or killed")
             continue
         point = [line for line in map(json.loads, out.splitlines()) if line.get("type") == "summary"][-1]["recovery_point_id"]
+        soak.count("backups acknowledged")
         with soak.lock:
             soak.points[point] = (tree, hash_of(tree))
             soak.news.notify_all()
@@ -159,6 +160,8 @@ def collector(soak):
         soak.count("collections")
         if code in (FAILED, BUSY):
             soak.count("collections refused")
+        elif code != -signal.SIGKILL:
+            soak.count("collections done")
 
 
 def forgetter(soak):
@@ -240,6 +243,11 @@ def run_soak(soak):
 
 def check_end(soak):
     user, chance = soak.user, random.Random(soak.seed)
+    # A soak in which nearly nothing succeeds proves nothing.
+    for what, count in {"backups acknowledged": soak.wanted["backups"] / 4,
+                        "collections done": soak.wanted["collections"] / 4,
+                        "restores": soak.wanted["backups"] / 20}.items():
+        assert soak.counts.get(what, 0) >= count, f"only {soak.counts.get(what, 0)} {what}: {soak.counts}"
     # A kill leaves sessions; none of them needs a hand.
     user.run("collect", "--keep-deleted", "0", "--fence", "all")
     user.run("verify", "--data")

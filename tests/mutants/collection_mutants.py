@@ -8,12 +8,15 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 1800  # Of a test on the code as it is.
 SIMULATION = ("sim_test", "--seeds", "400")
 UNIT = ("job_test",)
 MODEL_OF_LOG = ("vault_test", "--gtest_filter=Log*:Session*")
@@ -142,8 +145,13 @@ def copy_tree(build):
     return tree
 
 
-def run(command, log, cwd):
-    return subprocess.run(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+def run(command, log, cwd, seconds_max=None):
+    """The exit code; nothing if it took too long."""
+    try:
+        return subprocess.run(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=seconds_max,
+                              env={**os.environ, "GTEST_FAIL_FAST": "1"}).returncode
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def find(binaries, name):
@@ -154,7 +162,34 @@ def find(binaries, name):
     return found[0] if found else binaries / name
 
 
-def try_mutant(mutant, tree, binaries, log):
+def build_test(test, tree, binaries, log):
+    jobs = str(os.cpu_count() or 1)
+    return run(["cmake", "--build", str(binaries), "-j", jobs, "--target", test[0]], log, tree) == 0
+
+
+def run_test(test, tree, binaries, log, seconds_max):
+    return run([str(find(binaries, test[0])), *test[1:]], log, tree, seconds_max)
+
+
+def run_unmutated(tests, tree, binaries, log):
+    """Seconds each test takes on the code as it is, where it must pass: one that always fails would catch everything."""
+    seconds = {}
+    for test in tests:
+        if not build_test(test, tree, binaries, log):
+            raise RuntimeError(f"{test[0]} does not build as it is; see {log.name}")
+        log.flush()
+        begun, place = time.monotonic(), os.path.getsize(log.name)
+        if run_test(test, tree, binaries, log, SECONDS_MAX) != 0:
+            raise RuntimeError(f"{' '.join(test)} fails on the code as it is; see {log.name}")
+        seconds[test] = time.monotonic() - begun
+        with open(log.name, encoding="utf-8", errors="replace") as told:
+            told.seek(place)
+            if not re.search(r"\[  PASSED  \] [1-9]", told.read()):
+                raise RuntimeError(f"{' '.join(test)} runs no test; see {log.name}")
+    return seconds
+
+
+def try_mutant(mutant, tree, binaries, log, seconds):
     """What caught it, or nothing."""
     originals = {}
     for path, text, instead in mutant.changes:
@@ -162,12 +197,11 @@ def try_mutant(mutant, tree, binaries, log):
         originals.setdefault(file, file.read_text(encoding="utf-8"))
         file.write_text(file.read_text(encoding="utf-8").replace(text, instead), encoding="utf-8")
     try:
-        targets = sorted({test[0] for test in mutant.tests})
-        jobs = str(os.cpu_count() or 1)
-        if run(["cmake", "--build", str(binaries), "-j", jobs, "--target", *targets], log, tree) != 0:
-            raise RuntimeError(f"the mutant does not build: {mutant.name}; see {log.name}")
         for test in mutant.tests:
-            if run([str(find(binaries, test[0])), *test[1:]], log, tree) != 0:
+            if not build_test(test, tree, binaries, log):
+                raise RuntimeError(f"the mutant does not build: {mutant.name}; see {log.name}")
+            # One that has no end is caught as well.
+            if run_test(test, tree, binaries, log, 60 + 10 * seconds[test]) != 0:
                 return test[0]
         return None
     finally:
@@ -180,13 +214,14 @@ def run_all(build, names):
     survivors = []
     with open(build / "log", "w", encoding="utf-8") as log:
         tree = copy_tree(build)
-        binaries = build / "build"
-        if run(["cmake", "-G", "Ninja", "-B", str(binaries), "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-                "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1", "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2 -g1"], log, tree) != 0:
+        # As everything else is built, so that ccache has all but what a mutant changes.
+        if run(["cmake", "--preset", "release"], log, tree) != 0:
             raise RuntimeError(f"cmake failed; see {log.name}")
+        binaries = tree / "build" / "release"
         chosen = [mutant for mutant in MUTANTS if not names or any(name in mutant.name for name in names)]
+        seconds = run_unmutated(sorted({test for mutant in chosen for test in mutant.tests}), tree, binaries, log)
         for mutant in chosen:
-            caught = try_mutant(mutant, tree, binaries, log)
+            caught = try_mutant(mutant, tree, binaries, log, seconds)
             print(f"{'caught by ' + caught if caught else 'SURVIVED'}: {mutant.name}", flush=True)
             if not caught:
                 survivors.append(mutant.name)

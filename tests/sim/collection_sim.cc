@@ -86,6 +86,7 @@ class Simulation {
     TraceReplay replay(*reader);
     const auto wrong = replay.run();
     EXPECT_FALSE(wrong) << *wrong;
+    EXPECT_GT(replay.steps(), 0u);
     counts_.replayed_records += replay.steps();
   }
 
@@ -252,6 +253,7 @@ TEST(CollectionSimulation, no_live_point_ever_lacks_a_chunk) {
   EXPECT_GT(counts.purged_packs, seed_count);
   EXPECT_GT(counts.undeletes, 0u);
   EXPECT_GT(counts.deaths, 0u);
+  EXPECT_GT(counts.replayed_records, seed_count * operations_a_seed);
 }
 
 }  // namespace

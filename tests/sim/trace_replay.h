@@ -24,7 +24,8 @@ class TraceReplay {
     const auto keys = vault_.keyring().domain(vault::own_domain);
     for (uint64_t number = 1;; ++number) {
       const auto object = vault_.store().get(vault::log_key(vault::own_domain, number), std::nullopt);
-      if (!object) return {};
+      if (!object && object.error().code() == ErrorCode::not_found) return {};
+      if (!object) return "record " + std::to_string(number) + ": " + object.error().message();
       const ByteView bytes = ByteView(*object).first(object->size() - crypto::signature_size_bytes);
       const auto envelope = format::decode_log_envelope(bytes);
       if (!envelope) return "record " + std::to_string(number) + " cannot be read";
