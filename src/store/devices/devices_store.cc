@@ -147,21 +147,32 @@ Status DevicesStore::create_shards(std::string_view key, std::span<const ByteVie
   EncodedObject object = devices::encode_object(key, layout.store_id, shape, parts, std::move(recycled));
   std::vector<std::pair<size_t, unsigned>> targets;
   for (size_t i = 0; i < homes.size(); ++i) targets.emplace_back(homes[i], is_small ? 0 : static_cast<unsigned>(i));
-  const Status written = write_shards(key, object, targets);
-  const MutexLock lock(mutex_);
-  if (spare_buffers_.size() < spare_buffer_count_max) spare_buffers_.push_back(std::move(object.units));
-  return written;
+  const Result<Written> written = write_shards(key, object, targets);
+  {
+    const MutexLock lock(mutex_);
+    if (spare_buffers_.size() < spare_buffer_count_max) spare_buffers_.push_back(std::move(object.units));
+  }
+  TRY_DO(written);
+  if (written->conflict_count > 0) {
+    // Another creates it too. What it has stored counts as far as it is there, and may be other shards than ours were.
+    present = TRY(ShardSet::open(*pool_, key, Search::all));
+    if (!is_complete(**present)) TRY_DO(finish_shards(key, parts, **present));
+    else if (written->created_count == 0) return taken(key);
+  } else if (written->created_count + layout.degraded_max < layout.part_count()) {
+    return Error(*written->failure).during("create " + naming(key));
+  }
+  if (written->failure) TRY_DO(pool_->begin_change());  // Puts on record who missed it.
+  return {};
 }
 
-// A device that fails is left for this object; the next in the ranking that has none of it takes its shard.
-Status DevicesStore::write_shards(std::string_view key, const EncodedObject& object,
-                                  const std::vector<std::pair<size_t, unsigned>>& homes) {
+// A device that fails is left for this object; the next in the ranking that has none of it takes its shard. What was
+// written stays even if it does not suffice: another creator of the same bytes may rely on it already.
+Result<DevicesStore::Written> DevicesStore::write_shards(std::string_view key, const EncodedObject& object,
+                                                         const std::vector<std::pair<size_t, unsigned>>& homes) {
   const Layout& layout = pool_->layout();
   std::set<size_t> tried;
   std::vector<std::pair<size_t, unsigned>> todo = homes;
-  std::optional<Error> failure;
-  std::vector<size_t> created;
-  size_t conflict_count = 0;
+  Written written;
   while (!todo.empty()) {
     std::vector<size_t> members;
     for (const auto& [member, index] : todo) members.push_back(member);
@@ -176,13 +187,16 @@ Status DevicesStore::write_shards(std::string_view key, const EncodedObject& obj
     std::vector<std::pair<size_t, unsigned>> again;
     for (const auto& [member, index] : todo) {
       const Status& outcome = outcomes[member];
-      if (outcome) created.push_back(member);
-      if (outcome || outcome.error().code() == ErrorCode::conflict) {
-        if (!outcome) ++conflict_count;
+      if (outcome) {
+        ++written.created_count;
+        continue;
+      }
+      if (outcome.error().code() == ErrorCode::conflict) {
+        ++written.conflict_count;
         continue;
       }
       if (outcome.error().code() == ErrorCode::invalid) return outcome.error();
-      failure = outcome.error();
+      written.failure = outcome.error();
       pool_->count_error(member);
       if (outcome.error().code() == ErrorCode::io) pool_->take_out(member);
       for (const size_t other : layout.ranking(key)) {
@@ -194,15 +208,14 @@ Status DevicesStore::write_shards(std::string_view key, const EncodedObject& obj
     }
     todo = std::move(again);
   }
-  if (created.empty() && conflict_count > 0) return taken(key);
-  if (created.size() + conflict_count + layout.degraded_max >= layout.part_count()) {
-    if (failure) TRY_DO(pool_->begin_change());  // Puts on record who missed it.
-    return {};
-  }
-  for (const size_t member : created) {
-    if (ObjectStore* const store = pool_->usable(member)) store->remove(key).ignore("the first failure is reported");
-  }
-  return Error(*failure).during("create " + naming(key));
+  return written;
+}
+
+bool DevicesStore::is_complete(const ShardSet& present) const {
+  const Layout& layout = pool_->layout();
+  const bool is_replica = present.shape().kind == devices::ShardKind::replica;
+  const size_t there = is_replica ? present.holders().size() : present.distinct_count();
+  return there + layout.degraded_max >= (is_replica ? layout.part_count() : present.shape().part_count());
 }
 
 // Some shards are there: another's object, or what a writer left that was killed.
@@ -210,9 +223,7 @@ Status DevicesStore::finish_shards(std::string_view key, std::span<const ByteVie
   const Layout& layout = pool_->layout();
   const Shape& shape = present.shape();
   const bool is_replica = shape.kind == devices::ShardKind::replica;
-  const size_t there = is_replica ? present.holders().size() : present.distinct_count();
-  const size_t wanted = is_replica ? layout.part_count() : shape.part_count();
-  if (there + layout.degraded_max >= wanted || shape.object_size_bytes != total_size_bytes(parts)) return taken(key);
+  if (is_complete(present) || shape.object_size_bytes != total_size_bytes(parts)) return taken(key);
   const EncodedObject object = devices::encode_object(key, layout.store_id, shape, parts, {});
   std::set<unsigned> indexes;
   std::set<size_t> members(present.damaged().begin(), present.damaged().end());
@@ -220,19 +231,23 @@ Status DevicesStore::finish_shards(std::string_view key, std::span<const ByteVie
     indexes.insert(holder.index);
     members.insert(holder.member);
   }
-  size_t count = there;
+  size_t missing_count = is_replica ? layout.part_count() - present.holders().size()
+                                    : shape.part_count() - indexes.size();
   unsigned index = 0;
   for (const size_t member : layout.ranking(key)) {
     ObjectStore* const store = pool_->usable(member);
     if (store == nullptr || members.contains(member)) continue;
     while (!is_replica && index < shape.part_count() && indexes.contains(index)) ++index;
-    if (count == wanted) break;
-    TRY_DO(store->create(key, object.shard(index)).during("finish " + naming(key)));
-    ++count;
+    if (missing_count == 0) break;
+    const Status made = store->create(key, object.shard(index)).during("finish " + naming(key));
+    if (!made && made.error().code() == ErrorCode::conflict) continue;  // Another finishes it too.
+    TRY_DO(made);
+    --missing_count;
     ++index;
   }
   forget(key);
-  if (count + layout.degraded_max >= wanted) return {};
+  const auto there = TRY(ShardSet::open(*pool_, key, Search::all));
+  if (is_complete(*there)) return {};
   return pool_->too_few("create " + naming(key));
 }
 
@@ -334,21 +349,11 @@ Status DevicesStore::list(std::string_view prefix, std::string_view after,
   });
 }
 
-// Members that are missing are left a note: what they still hold of the object must not come back with them.
 Status DevicesStore::remove(std::string_view key) {
   TRY_DO(check_own(key));
   TRY_DO(pool_->begin_change());
   const bool is_exclusive = devices::is_exclusive(key);
-  const auto leave_notes = [&]() -> Status {
-    if (pool_->missing_count() == 0) return {};
-    const std::string note = std::string(devices::gone_prefix) + std::string(key);
-    for (const auto& [member, store] : pool_->usable_stores()) {
-      const Status made = store->create(note, {});
-      if (!made && made.error().code() != ErrorCode::conflict) return made;
-    }
-    return {};
-  };
-  TRY_DO(leave_notes().during("remove " + naming(key)));
+  TRY_DO(pool_->note_removal(key).during("remove " + naming(key)));
   size_t removed_count = 0;
   bool has_failed = false;
   for (const auto& [member, store] : pool_->usable_stores()) {
@@ -364,7 +369,7 @@ Status DevicesStore::remove(std::string_view key) {
   forget(key);
   if (has_failed) {
     TRY_DO(pool_->begin_change());
-    TRY_DO(leave_notes().during("remove " + naming(key)));
+    TRY_DO(pool_->note_removal(key).during("remove " + naming(key)));
   }
   if (removed_count == 0) return Error(ErrorCode::not_found, naming(key) + ": not found");
   return {};

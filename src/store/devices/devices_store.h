@@ -18,8 +18,8 @@ namespace holdfast::store {
 //
 // Objects named by their hash are cut into shards, data_count of data and parity_count of parity, on as many devices
 // (small ones are copied whole to as many). create() returns success once all shards are durable, or all but
-// degraded_max: so many less devices may then be lost. Keys of any other form are exclusive
-// (store/devices/exclusive.h).
+// degraded_max: so many less devices may then be lost. One that fails leaves those it made, which the next create() of
+// the same bytes completes. Keys of any other form are exclusive (store/devices/exclusive.h).
 // Two creators of one hash-named object may both be told of success: their bytes are the same.
 //
 // The devices may be changed only while nothing else uses this.
@@ -61,8 +61,14 @@ class DevicesStore : public DeviceSet, public Settling, public Mending {
  private:
   DevicesStore(std::unique_ptr<devices::Pool> pool, devices::DeviceOpener opener);
   Status create_shards(std::string_view key, std::span<const ByteView> parts);
-  Status write_shards(std::string_view key, const devices::EncodedObject& object,
-                      const std::vector<std::pair<size_t, unsigned>>& homes);
+  struct Written {
+    size_t created_count = 0;
+    size_t conflict_count = 0;  // Devices that had something under the key.
+    std::optional<Error> failure = {};
+  };
+  Result<Written> write_shards(std::string_view key, const devices::EncodedObject& object,
+                               const std::vector<std::pair<size_t, unsigned>>& homes);
+  bool is_complete(const devices::ShardSet& present) const;
   Status finish_shards(std::string_view key, std::span<const ByteView> parts, const devices::ShardSet& present);
   Result<std::shared_ptr<const devices::ShardSet>> shards(std::string_view key) EXCLUDES(mutex_);
   void forget(std::string_view key) EXCLUDES(mutex_);

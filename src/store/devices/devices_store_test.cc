@@ -101,6 +101,30 @@ TEST(DevicesStore, a_copy_of_a_device_is_not_taken_for_the_device) {
   EXPECT_EQ(info.devices[4].state, DeviceState::twin);
 }
 
+TEST(DevicesStore, a_copy_of_the_layout_that_decays_is_written_anew) {
+  Rack rack(4);
+  const auto objects = devices::sample_objects(2);
+  {
+    const auto store = rack.create({});
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(devices::put(*store, key, bytes).has_value());
+    ASSERT_TRUE(store->add_device(rack.add()).has_value());
+  }
+  const std::string key = devices::layout_key(2);
+  const Bytes record = rack.disk(0).get(key, std::nullopt).value();
+  for (size_t i = 0; i < 5; ++i) {
+    for (const bool is_there : {true, false}) {
+      ASSERT_TRUE(rack.disk(i).remove(key).has_value());
+      Bytes damaged = record;
+      damaged[30] ^= std::byte{1};
+      ASSERT_TRUE(!is_there || devices::put(rack.disk(i), key, damaged));
+      EXPECT_EQ(rack.open()->devices().devices.at(i).error_count, 1u);
+      EXPECT_EQ(rack.disk(i).get(key, std::nullopt).value_or(Bytes()), record) << i;
+      EXPECT_EQ(rack.open()->devices().devices.at(i).error_count, 0u);
+    }
+  }
+  EXPECT_EQ(devices::contents(*rack.open()), objects);
+}
+
 TEST(DevicesStore, its_own_keys_are_hidden_and_refused) {
   Rack rack(4);
   const auto store = rack.create({});

@@ -11,60 +11,82 @@ namespace holdfast::store::devices {
 
 namespace {
 
-constexpr uint64_t window_size_bytes = 16 << 20;
-
 Error wrong_name(std::string_view key) {
   return Error(ErrorCode::corrupt, "object " + std::string(key) + ": its bytes are not those it is named by");
 }
 
-// Copies of an object that every one of `members` should hold.
-Result<Examination> examine_copies(Pool& pool, std::string_view key, const std::vector<size_t>& members,
-                                   Repair repair) {
-  Examination found;
-  std::optional<Bytes> framed;
-  std::vector<std::pair<size_t, Bytes>> copies;
-  std::vector<size_t> missing, damaged;
-  for (const size_t member : members) {
-    ObjectStore* const store = pool.usable(member);
-    if (store == nullptr) continue;
-    Result<Bytes> bytes = store->get(key, std::nullopt);
+// Copies of an object that every one of `homes` should hold; those on `strays` go once all of them do.
+class CopyExaminer {
+ public:
+  CopyExaminer(Pool& pool, std::string_view key, std::vector<size_t> homes, std::vector<size_t> strays)
+      : pool_(pool), key_(key), homes_(std::move(homes)), strays_(std::move(strays)) {}
+
+  Result<Examination> run(Repair repair) {
+    // Strays first: perhaps none of the homes has it.
+    for (const size_t member : strays_) TRY_DO(look(member, true));
+    for (const size_t member : homes_) TRY_DO(look(member, false));
+    if (!framed_ && !is_any_damaged_) {
+      if (!pool_.knows_all()) return pool_.too_few("object " + key_);
+      return Error(ErrorCode::not_found, "object " + key_ + ": not found");
+    }
+    if (!framed_) return Error(ErrorCode::corrupt, "object " + key_ + ": every copy is damaged");
+    found_.damaged_parts = static_cast<uint32_t>(missing_.size() + damaged_.size());
+    if (repair == Repair::write_back) mend();
+    return found_;
+  }
+
+ private:
+  Status look(size_t member, bool is_stray) {
+    ObjectStore* const store = pool_.usable(member);
+    Result<Bytes> bytes = store != nullptr ? store->get(key_, std::nullopt)
+                                           : Result<Bytes>(Error(ErrorCode::not_found, "the device failed meanwhile"));
     if (!bytes && bytes.error().code() == ErrorCode::not_found) {
-      missing.push_back(member);
-      continue;
+      if (!is_stray) missing_.push_back(member);
+      return {};
     }
-    if (bytes) found.read_bytes += bytes->size();
-    const Result<Bytes> value = bytes ? unframe_record(key, pool.layout().store_id, *bytes) : std::move(bytes);
+    if (bytes) found_.read_bytes += bytes->size();
+    const Result<Bytes> value = bytes ? unframe_record(key_, pool_.layout().store_id, *bytes) : std::move(bytes);
     if (!value) {
-      damaged.push_back(member);
-      pool.count_error(member);
-      continue;
+      if (!is_stray) damaged_.push_back(member);
+      is_any_damaged_ = true;
+      pool_.count_error(member);
+      return {};
     }
-    if (const auto name = hash_in_key(key); name && !equal(crypto::hash(*value), name->view())) {
-      return wrong_name(key);
+    if (const auto name = hash_in_key(key_); name && !equal(crypto::hash(*value), name->view())) {
+      return wrong_name(key_);
     }
-    if (!framed) framed = std::move(*bytes);
-    if (!equal(*framed, *bytes) && !bytes->empty()) {
-      return Error(ErrorCode::corrupt, "object " + std::string(key) + ": two devices hold different ones");
+    if (!framed_) framed_ = std::move(*bytes);
+    if (!equal(*framed_, *bytes) && !bytes->empty()) {
+      return Error(ErrorCode::corrupt, "object " + key_ + ": two devices hold different ones");
+    }
+    return {};
+  }
+
+  void mend() {
+    const ByteView part = *framed_;
+    for (const size_t member : damaged_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->replace(key_, std::span(&part, 1))) ++found_.repaired_parts;
+    }
+    for (const size_t member : missing_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->create(key_, std::span(&part, 1))) ++found_.repaired_parts;
+    }
+    if (found_.repaired_parts < found_.damaged_parts) return;
+    for (const size_t member : strays_) {
+      ObjectStore* const store = pool_.usable(member);
+      if (store != nullptr && store->remove(key_)) ++found_.moved_parts;
     }
   }
-  if (!framed && damaged.empty()) {
-    if (!pool.knows_all()) return pool.too_few("object " + std::string(key));
-    return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
-  }
-  if (!framed) return Error(ErrorCode::corrupt, "object " + std::string(key) + ": every copy is damaged");
-  found.damaged_parts = static_cast<uint32_t>(missing.size() + damaged.size());
-  if (repair == Repair::report) return found;
-  const ByteView part = *framed;
-  for (const size_t member : damaged) {
-    ObjectStore* const store = pool.usable(member);
-    if (store != nullptr && store->replace(key, std::span(&part, 1))) ++found.repaired_parts;
-  }
-  for (const size_t member : missing) {
-    ObjectStore* const store = pool.usable(member);
-    if (store != nullptr && store->create(key, std::span(&part, 1))) ++found.repaired_parts;
-  }
-  return found;
-}
+
+  Pool& pool_;
+  const std::string key_;
+  const std::vector<size_t> homes_, strays_;
+  std::vector<size_t> missing_, damaged_;  // Homes.
+  bool is_any_damaged_ = false;
+  std::optional<Bytes> framed_;
+  Examination found_;
+};
 
 // Shards of one striped object, brought to where they belong.
 class StripeExaminer {
@@ -82,7 +104,9 @@ class StripeExaminer {
       collect_again_ = true;
       TRY_DO(walk());
     }
-    for (const Write& write : writes_) write_back(write);
+    for (const Write& write : writes_) {
+      if (write_back(write)) written_.insert(write.index);
+    }
     drop_surplus();
     return found_;
   }
@@ -129,33 +153,33 @@ class StripeExaminer {
 
   Status walk() {
     const uint64_t count = shape_.stripe_count();
-    const uint64_t step = std::max<uint64_t>(1, window_size_bytes / (unit_size_bytes * shape_.part_count()));
+    const uint64_t step = set_.window_stripe_count();
     crypto::Hasher hasher;
-    std::set<unsigned> wrong;
     for (Write& write : writes_) {
       if (write.units.size() == 0) write.units = AlignedBuffer(static_cast<size_t>(shape_.units_size_bytes()));
       write.checksums.clear();
     }
     for (uint64_t begin = 0; begin < count; begin += step) {
       const uint64_t end = std::min(begin + step, count);
-      const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end));
+      const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end, ShardSet::Parts::all));
       if (!collect_again_) found_.read_bytes += window.read_bytes;
-      for (uint64_t stripe = begin; stripe < end; ++stripe) look(window, stripe - begin, stripe, hasher, wrong);
+      // Wrong where it is kept, even if it stands somewhere else as well and is right there.
+      for (unsigned index = 0; index < shape_.part_count(); ++index) {
+        if (place_[index] && window.wrong_members.contains(*place_[index])) wrong_.insert(index);
+      }
+      for (uint64_t stripe = begin; stripe < end; ++stripe) look(window, stripe - begin, stripe, hasher);
     }
     const auto name = hash_in_key(key_);
     if (name && !equal(hasher.finalize(), name->view())) return wrong_name(key_);
     if (collect_again_) return {};
-    for (const unsigned index : wrong) {
+    for (const unsigned index : wrong_) {
       ++found_.damaged_parts;
-      const bool is_planned =
-          std::any_of(writes_.begin(), writes_.end(), [&](const Write& write) { return write.index == index; });
-      if (!is_planned) broken_.emplace_back(index, *place_[index]);
+      if (!is_to_be_written(index)) broken_.emplace_back(index, *place_[index]);
     }
     return {};
   }
 
-  void look(const ShardSet::Window& window, size_t at, uint64_t stripe, crypto::Hasher& hasher,
-            std::set<unsigned>& wrong) {
+  void look(const ShardSet::Window& window, size_t at, uint64_t stripe, crypto::Hasher& hasher) {
     const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(stripe));
     uint64_t rest = shape_.object_size_bytes - stripe * shape_.stripe_size_bytes();
     for (unsigned index = 0; index < shape_.part_count(); ++index) {
@@ -165,7 +189,6 @@ class StripeExaminer {
         hasher.update(data);
         rest -= data.size();
       }
-      if (!window.is_sound[at][index] && place_[index]) wrong.insert(index);
       for (Write& write : writes_) {
         if (write.index != index) continue;
         std::memcpy(write.units.data() + stripe * unit_size_bytes, unit.data(), size);
@@ -174,27 +197,34 @@ class StripeExaminer {
     }
   }
 
-  void write_back(const Write& write) {
+  bool write_back(const Write& write) {
     ObjectStore* const store = pool_.usable(write.member);
-    if (store == nullptr) return;
+    if (store == nullptr) return false;
     const Bytes tail = encode_tail(key_, pool_.layout().store_id, shape_, write.index, write.checksums);
     const std::array<ByteView, 2> parts{write.units.span().first(static_cast<size_t>(shape_.units_size_bytes())), tail};
     const Status written = write.is_new ? store->create(key_, parts) : store->replace(key_, parts);
     if (!written) {
       pool_.count_error(write.member);
-      return;
+      return false;
     }
-    if (!write.from) {
-      ++found_.repaired_parts;
-      return;
-    }
+    if (!write.from || wrong_.contains(write.index)) ++found_.repaired_parts;
+    if (!write.from) return true;
     ObjectStore* const old = pool_.usable(*write.from);
     if (old != nullptr && old->remove(key_)) ++found_.moved_parts;
+    return true;
   }
 
-  // A shard that stands twice, from a move that was interrupted.
+  bool is_to_be_written(unsigned index) const {
+    return std::any_of(writes_.begin(), writes_.end(), [&](const Write& write) { return write.index == index; });
+  }
+
+  // A shard that stands twice, from a move that was interrupted or from a device that came back. It goes once the one
+  // that is kept was read and is right, or is so now.
   void drop_surplus() {
     for (const Holder& holder : set_.holders()) {
+      const bool is_well_kept = is_to_be_written(holder.index) ? written_.contains(holder.index)
+                                                               : !wrong_.contains(holder.index);
+      if (!is_well_kept) continue;
       const bool is_surplus = place_[holder.index] && *place_[holder.index] != holder.member && !is_home(holder.member);
       ObjectStore* const store = pool_.usable(holder.member);
       if (is_surplus && store != nullptr && store->remove(key_)) ++found_.moved_parts;
@@ -210,13 +240,23 @@ class StripeExaminer {
   std::vector<std::optional<size_t>> place_;           // Of each shard, where it is kept.
   std::vector<Write> writes_;
   std::vector<std::pair<unsigned, size_t>> broken_;    // Shards with wrong units, and where they stand.
+  std::set<unsigned> wrong_;    // Shards with wrong units where they are kept.
+  std::set<unsigned> written_;  // Shards stored anew.
   bool collect_again_ = false;
 };
+
+Result<Examination> examine_replicas(Pool& pool, std::string_view key, const ShardSet& set, Repair repair) {
+  const std::vector<size_t> homes = homes_of(pool, key);
+  std::vector<size_t> strays(set.damaged());
+  for (const Holder& holder : set.holders()) strays.push_back(holder.member);
+  std::erase_if(strays, [&](size_t member) { return std::find(homes.begin(), homes.end(), member) != homes.end(); });
+  return CopyExaminer(pool, key, homes, std::move(strays)).run(repair);
+}
 
 }  // namespace
 
 Result<Examination> examine_exclusive(Pool& pool, std::string_view key, Repair repair) {
-  const Examination found = TRY(examine_copies(pool, key, pool.usable_members(), repair));
+  const Examination found = TRY(CopyExaminer(pool, key, pool.usable_members(), {}).run(repair));
   if (repair == Repair::write_back && found.damaged_parts == found.repaired_parts && pool.missing_count() == 0) {
     for (const auto& [member, store] : pool.usable_stores()) remove_votes(*store, key);
   }
@@ -225,14 +265,13 @@ Result<Examination> examine_exclusive(Pool& pool, std::string_view key, Repair r
 
 Result<Examination> examine_shards(Pool& pool, std::string_view key, Repair repair) {
   const auto set = TRY(ShardSet::open(pool, key, Search::all));
-  if (set->shape().kind == ShardKind::replica) return examine_copies(pool, key, homes_of(pool, key), repair);
+  if (set->shape().kind == ShardKind::replica) return examine_replicas(pool, key, *set, repair);
   const size_t distinct = set->distinct_count();
   if (distinct < set->shape().data_count) {
-    const bool is_untouched = pool.missing_count() == 0 && set->damaged().empty() &&
-                              std::all_of(pool.layout().members.begin(), pool.layout().members.end(),
-                                          [](const Member& member) { return member.since == 1; });
-    // No device was ever lost, so the shards that are not there never were.
-    if (is_untouched) return Examination{.is_unfinished = true};
+    // So many may be lost with devices that are missing or were replaced; each of those made a new layout.
+    const size_t lost_count_max = pool.missing_count() + set->damaged().size() + pool.layout().number - 1;
+    const size_t acknowledged_count_min = set->shape().part_count() - pool.layout().degraded_max;
+    if (distinct + lost_count_max < acknowledged_count_min) return Examination{.is_unfinished = true};
     return Error(ErrorCode::corrupt, "object " + std::string(key) + ": " + std::to_string(distinct) + " of its shards "
                                          "are left and " + std::to_string(set->shape().data_count) + " are needed");
   }

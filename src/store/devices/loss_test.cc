@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <mutex>
 #include <random>
 
+#include "store/devices/exclusive.h"
 #include "store/devices/testing.h"
 
 // What may happen to devices: every combination of losses, every single lie, losses at every call of a write, a rebuild
@@ -351,6 +354,283 @@ TEST(DeviceOutages, a_device_may_fail_while_a_call_goes_through_them) {
   }
 }
 
+class CountingStore : public Decorator {
+ public:
+  CountingStore(std::unique_ptr<ObjectStore> inner, std::atomic<uint64_t>& count, std::atomic<uint64_t>& size_bytes)
+      : Decorator(std::move(inner)), count_(count), size_bytes_(size_bytes) {}
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    ++count_;
+    size_bytes_ += out.size();
+    return Decorator::read(key, offset_bytes, out);
+  }
+
+ private:
+  std::atomic<uint64_t>&count_, &size_bytes_;
+};
+
+TEST(DeviceOutages, what_is_rebuilt_for_reading_is_read_once_and_in_large_pieces) {
+  Rack rack(6);
+  const Bytes bytes = random_bytes(3'000'000, 1);
+  const std::string key = named("data", bytes);
+  ASSERT_TRUE(put(*rack.create({.parity_count = 2, .data_count = 4}), key, bytes).has_value());
+  for (size_t lost = 0; lost < 6; ++lost) {
+    rack.pull(lost);
+    std::atomic<uint64_t> count = 0, size_bytes = 0;
+    const auto store = DevicesStore::open(rack.paths(), [&](const std::string& path, DeviceUse use) {
+      auto opened = rack.opener()(path, use);
+      if (opened) opened = std::make_unique<CountingStore>(std::move(*opened), count, size_bytes);
+      return opened;
+    }).value();
+    const std::vector<std::pair<size_t, size_t>> ranges{{0, 3'000'000}, {1'000'001, 700'000}, {70'000, 5}};
+    for (const auto& [offset, size] : ranges) {
+      count = size_bytes = 0;
+      EXPECT_EQ(store->get(key, Range{.offset_bytes = offset, .size_bytes = size}).value(),
+                to_bytes(ByteView(bytes).subspan(offset, size)));
+      EXPECT_LE(count.load(), 16u) << "the ends of the shards, and four of them once";
+      EXPECT_LE(size_bytes.load(), size + 6 * 8192 + 8 * unit_size_bytes);
+    }
+    rack.push(lost);
+  }
+}
+
+// The scrub while it was away put its shard on the spare device.
+TEST(DeviceOutages, a_device_that_comes_back_damaged_is_mended_before_the_copy_of_its_shard_goes) {
+  for (const size_t size : {size_t{5000}, size_t{70'000}}) {
+    for (size_t away = 0; away < 5; ++away) {
+      for (const bool can_write : {true, false}) {
+        Rack rack(5);
+        const Bytes bytes = random_bytes(size, away);
+        const std::string key = named("data", bytes);
+        ASSERT_TRUE(put(*rack.create({.parity_count = 2, .data_count = 2}), key, bytes).has_value());
+        if (!rack.disk(away).stat(key)) continue;
+        rack.pull(away);
+        ASSERT_EQ(rack.open()->examine(key, Repair::write_back)->repaired_parts, 1u);
+        rack.push(away);
+        Bytes shard = rack.disk(away).get(key, std::nullopt).value();
+        shard[7] ^= std::byte{1};
+        ASSERT_TRUE(rack.disk(away).overwrite_for_test(key, shard).has_value());
+        rack.make_read_only(away, !can_write);
+        const auto examined = rack.open()->examine(key, Repair::write_back).value();
+        EXPECT_EQ(examined.damaged_parts, 1u);
+        EXPECT_EQ(examined.repaired_parts, can_write ? 1u : 0u);
+        EXPECT_EQ(examined.moved_parts, can_write ? 1u : 0u) << "the copy goes when it is not needed any more";
+        rack.make_read_only(away, false);
+        for_each_choice(5, 2, [&](const std::vector<size_t>& lost) {
+          for (const size_t i : lost) rack.pull(i);
+          EXPECT_EQ(rack.open()->get(key, std::nullopt).value_or(Bytes()), bytes);
+          for (const size_t i : lost) rack.push(i);
+        });
+      }
+    }
+  }
+}
+
+TEST(DeviceOutages, what_one_process_removes_does_not_come_back_with_a_device_that_only_it_misses) {
+  Rack rack(5);
+  std::map<std::string, Bytes> objects;
+  {
+    const auto store = rack.create({.parity_count = 2, .data_count = 3});
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      const Bytes bytes = random_bytes(20'000, seed);
+      objects[named("data", bytes)] = bytes;
+      objects["log/1/" + std::to_string(seed)] = bytes;
+    }
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+  }
+  rack.let_die_after(0, 0);
+  const auto one = rack.open();
+  rack.let_live(0);
+  const auto remove_next = [&] {
+    for (const std::string_view folder : {"data/", "log/"}) {
+      const std::string key = objects.lower_bound(std::string(folder))->first;
+      ASSERT_TRUE(one->remove(key).has_value());
+      objects.erase(key);
+    }
+  };
+  remove_next();
+  ASSERT_EQ(one->devices().devices.at(0).state, DeviceState::failed);
+  // To others it is as good as ever, once it knows what it missed.
+  const auto other = rack.open();
+  EXPECT_EQ(other->devices().devices.at(0).state, DeviceState::online);
+  EXPECT_EQ(contents(*other), objects);
+  remove_next();
+  EXPECT_EQ(contents(*rack.open()), objects);
+  // What was brought up to date once is not removed again.
+  const Bytes bytes = random_bytes(20'000, 77);
+  objects[named("data", bytes)] = bytes;
+  ASSERT_TRUE(put(*rack.open(), named("data", bytes), bytes).has_value());
+  ASSERT_TRUE(one->remove(named("data", bytes)).has_value());
+  ASSERT_TRUE(put(*rack.open(), named("data", bytes), bytes).has_value());
+  EXPECT_EQ(rack.open()->examine(named("data", bytes), Repair::report)->damaged_parts, 0u);
+  EXPECT_EQ(contents(*rack.open()), objects);
+}
+
+TEST(DeviceOutages, notes_for_a_device_that_was_replaced_are_forgotten) {
+  Rack rack(4);
+  const auto objects = sample_objects(2);
+  {
+    const auto store = rack.create({.parity_count = 2, .data_count = 1});
+    for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+  }
+  rack.pull(0);
+  const auto store = rack.open();
+  ASSERT_TRUE(store->remove("log/1/1").has_value());
+  ASSERT_TRUE(rack.disk(1).stat(std::string(gone_prefix) + store->devices().devices.at(0).id + "/log/1/1").has_value());
+  ASSERT_TRUE(store->replace_device(rack.paths()[0], rack.add(), false).has_value());
+  for (size_t i = 1; i < 5; ++i) {
+    for (const std::string_view prefix : {gone_prefix, absent_prefix}) {
+      EXPECT_TRUE(rack.disk(i).list(prefix, "", [](const ObjectInfo& info) { return Error(ErrorCode::internal, info.key); }))
+          << "of device " << i;
+    }
+  }
+  EXPECT_EQ(store->get("log/1/1", std::nullopt).error().code(), ErrorCode::not_found);
+}
+
+// A device that cannot say whether it knows of a newer layout.
+class VagueStore : public Decorator {
+ public:
+  using Decorator::Decorator;
+  Result<ObjectInfo> stat(std::string_view key) override {
+    if (key.starts_with(layout_prefix)) return Error(ErrorCode::io, "the device is tired");
+    return Decorator::stat(key);
+  }
+};
+
+TEST(DeviceOutages, a_device_that_does_not_say_whether_the_devices_were_changed_does_not_count) {
+  for (const size_t vague_count : {size_t{1}, size_t{3}}) {
+    Rack rack(5);
+    rack.create({.parity_count = 2});
+    const auto opener = rack.opener();
+    const auto store = DevicesStore::open(rack.paths(), [&](const std::string& path, DeviceUse use) {
+      auto opened = opener(path, use);
+      const bool is_vague = opened && std::find(rack.paths().begin(), rack.paths().end(), path) <
+                                          rack.paths().begin() + static_cast<ptrdiff_t>(vague_count);
+      if (is_vague) opened = std::make_unique<VagueStore>(std::move(*opened));
+      return opened;
+    }).value();
+    if (vague_count == 3) {
+      // Those three, and only they, take a new one in.
+      rack.pull(3);
+      rack.pull(4);
+      ASSERT_TRUE(rack.open()->add_device(rack.add()).has_value());
+    }
+    const Status made = put(*store, "log/1/1", as_bytes("one"));
+    ASSERT_EQ(made.has_value(), vague_count == 1);
+    EXPECT_TRUE(made || made.error().code() == ErrorCode::denied) << made.error().message();
+    const DeviceInfo first = store->devices().devices.at(0);
+    EXPECT_EQ(first.state, DeviceState::failed);
+    EXPECT_EQ(first.error_count, 1u);
+    if (made) {
+      EXPECT_TRUE(rack.disk(4).stat(std::string(absent_prefix) + first.id)) << "what it misses is on record";
+    }
+  }
+}
+
+// Tells before something is created or removed.
+class ToldStore : public Decorator {
+ public:
+  ToldStore(std::unique_ptr<ObjectStore> inner, std::function<void(std::string_view key, bool is_creation)> tell)
+      : Decorator(std::move(inner)), tell_(std::move(tell)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    tell_(key, true);
+    return Decorator::create(key, parts);
+  }
+  Status remove(std::string_view key) override {
+    tell_(key, false);
+    return Decorator::remove(key);
+  }
+
+ private:
+  const std::function<void(std::string_view key, bool is_creation)> tell_;
+};
+
+// One object of two data and two parity shards, which two writers store at once.
+class TwoWriters : public ::testing::Test {
+ protected:
+  void lay_out(size_t device_count) {
+    rack_ = std::make_unique<Rack>(device_count);
+    rack_->create({.parity_count = 2, .data_count = 2});
+    store_id_ = decode_identity(rack_->disk(0).get(identity_key, std::nullopt).value())->store_id;
+    ranking_ = decode_layout(read_record(rack_->disk(0), store_id_, layout_key(1)).value())->ranking(key_);
+  }
+  std::unique_ptr<DevicesStore> open_told(size_t device, std::function<void(std::string_view, bool)> tell) {
+    return DevicesStore::open(rack_->paths(), [&, opener = rack_->opener()](const std::string& path, DeviceUse use) {
+      auto opened = opener(path, use);
+      if (opened && path == rack_->paths()[device]) opened = std::make_unique<ToldStore>(std::move(*opened), tell);
+      return opened;
+    }).value();
+  }
+  // Of different shards.
+  size_t shard_count() {
+    std::set<unsigned> indexes;
+    for (size_t i = 0; i < rack_->paths().size(); ++i) {
+      const auto shard = rack_->disk(i).get(key_, std::nullopt);
+      if (shard) indexes.insert(decode_tail(key_, store_id_, shard->size(), *shard)->tail->index);
+    }
+    return indexes.size();
+  }
+
+  const Bytes bytes_ = random_bytes(70'000, 1);
+  const std::string key_ = named("data", bytes_);
+  std::unique_ptr<Rack> rack_;
+  Id store_id_{};
+  std::vector<size_t> ranking_;
+};
+
+TEST_F(TwoWriters, shards_that_another_stored_count_for_what_they_are) {
+  for (const size_t device_count : {size_t{5}, size_t{6}}) {
+    lay_out(device_count);
+    // The other has the first device, which this one misses: where this one wants to put shard 0 it puts shard 1.
+    rack_->pull(ranking_[0]);
+    const ByteView part = bytes_;
+    const auto object = encode_object(key_, store_id_, striped_shape(2, 2, bytes_.size()), std::span(&part, 1), {});
+    std::once_flag is_put;
+    const auto store = open_told(ranking_[1], [&](std::string_view key, bool) {
+      if (key != key_) return;
+      std::call_once(is_put, [&] { EXPECT_TRUE(rack_->disk(ranking_[1]).create(key_, object.shard(1)).has_value()); });
+    });
+    const Status made = put(*store, key_, bytes_);
+    EXPECT_EQ(made.has_value(), device_count == 6) << "whether there is a place for shard 0";
+    EXPECT_EQ(shard_count(), made ? 4u : 3u);
+    rack_->push(ranking_[0]);
+    const Status again = put(*rack_->open(), key_, bytes_);
+    EXPECT_TRUE(again || again.error().code() == ErrorCode::conflict) << again.error().message();
+    EXPECT_EQ(shard_count(), 4u);
+  }
+}
+
+TEST_F(TwoWriters, one_that_fails_leaves_what_the_other_was_told_is_there) {
+  lay_out(4);
+  bool is_told = false;
+  const auto store_other = [&] {
+    is_told = true;
+    EXPECT_TRUE(put(*rack_->open(), key_, bytes_).has_value());
+  };
+  for (const size_t i : {2u, 3u}) rack_->let_die_after(ranking_[i], 0);
+  const auto store = open_told(ranking_[0], [&](std::string_view key, bool is_creation) {
+    if (key == key_ && !is_creation && !is_told) store_other();
+  });
+  for (const size_t i : {2u, 3u}) rack_->let_live(ranking_[i]);
+  EXPECT_FALSE(put(*store, key_, bytes_).has_value());
+  if (!is_told) store_other();
+  EXPECT_EQ(shard_count(), 4u);
+}
+
+TEST_F(TwoWriters, what_one_leaves_that_failed_is_unfinished_and_not_lost) {
+  lay_out(5);
+  // Two fail, and one is away while it is looked for.
+  for (const size_t i : {1u, 2u, 3u, 4u}) rack_->let_die_after(ranking_[i], 0);
+  EXPECT_FALSE(put(*rack_->open(), key_, bytes_).has_value());
+  for (const size_t i : {1u, 2u, 3u, 4u}) rack_->let_live(ranking_[i]);
+  ASSERT_EQ(shard_count(), 1u);
+  EXPECT_TRUE(rack_->open()->examine(key_, Repair::report)->is_unfinished);
+  rack_->pull(ranking_[4]);
+  EXPECT_TRUE(rack_->open()->examine(key_, Repair::report)->is_unfinished);
+  rack_->pull(ranking_[3]);
+  rack_->pull(ranking_[2]);
+  EXPECT_EQ(rack_->open()->examine(key_, Repair::report).error().code(), ErrorCode::corrupt) << "it may be lost";
+}
+
 TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
   Rack rack(5);
   const auto objects = sample_objects(2);
@@ -376,6 +656,47 @@ TEST(Rebalancing, a_new_device_gets_its_share_and_nothing_is_ever_thinner) {
     ASSERT_EQ(contents(*rack.open()), objects);
     for (const size_t i : lost) rack.push(i);
   });
+}
+
+TEST(Rebalancing, a_small_object_none_of_whose_devices_is_its_home_any_more_moves_there) {
+  Rack rack(3);
+  std::map<std::string, Bytes> objects;
+  const auto store = rack.create({.parity_count = 2});
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Bytes bytes = random_bytes(100, seed);
+    objects[named("data", bytes)] = bytes;
+    ASSERT_TRUE(put(*store, named("data", bytes), bytes).has_value());
+  }
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(store->add_device(rack.add()).has_value());
+  size_t stray_count = 0;
+  const auto count_copies = [&](const std::string& key, size_t from, size_t to) {
+    size_t count = 0;
+    for (size_t i = from; i < to; ++i) count += rack.disk(i).stat(key) ? 1 : 0;
+    return count;
+  };
+  for (const auto& [key, bytes] : objects) {
+    const auto examined = store->examine(key, Repair::write_back);
+    ASSERT_TRUE(examined.has_value()) << examined.error().message();
+    EXPECT_EQ(examined->damaged_parts, examined->repaired_parts);
+    EXPECT_EQ(count_copies(key, 0, 9), 3u) << "none are left where they do not belong";
+    if (count_copies(key, 0, 3) == 0) ++stray_count;
+    const auto again = store->examine(key, Repair::write_back);
+    EXPECT_EQ(again->moved_parts + again->repaired_parts + again->damaged_parts, 0u);
+  }
+  EXPECT_GT(stray_count, 0u);
+  EXPECT_EQ(contents(*rack.open()), objects);
+  // A home that cannot be written: the copies elsewhere stay.
+  const std::string fresh = rack.add();
+  ASSERT_TRUE(store->add_device(fresh).has_value());
+  rack.make_read_only(9, true);
+  const auto hindered = rack.open();
+  size_t thin_count = 0;
+  for (const auto& [key, bytes] : objects) {
+    const auto examined = hindered->examine(key, Repair::write_back);
+    if (examined->repaired_parts < examined->damaged_parts) ++thin_count;
+    EXPECT_EQ(count_copies(key, 0, 9), 3u);
+  }
+  EXPECT_GT(thin_count, 0u);
 }
 
 }  // namespace

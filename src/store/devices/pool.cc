@@ -28,6 +28,9 @@ Status put(ObjectStore& store, std::string_view key, ByteView bytes) {
 }
 
 std::string absent_key(const Id& device) { return std::string(absent_prefix) + to_text(device); }
+std::string gone_key(const Id& device, std::string_view key) {
+  return std::string(gone_prefix) + to_text(device) + "/" + std::string(key);
+}
 
 // The newest layout that the device holds; nothing if it holds none.
 Result<std::optional<Layout>> newest_layout(ObjectStore& store, const Id& store_id) {
@@ -167,18 +170,47 @@ Status Pool::assemble(std::vector<Found> found) {
     if (one.store == nullptr) continue;
     slot.path = one.path;
     slot.store = std::move(one.store);
+    slot.has_layout = one.layout && one.layout->number == layout_.number;
     slot.state = DeviceState::online;
   }
-  std::vector<size_t> behind;
-  for (size_t i = 0; i < members_.size(); ++i) {
-    if (usable(i) != nullptr && is_marked_absent(i)) behind.push_back(i);
-  }
-  for (const size_t i : behind) members_[i]->state = DeviceState::stale;
-  for (const size_t i : behind) {
-    if (catch_up(i)) members_[i]->state = DeviceState::online;
-  }
-  if (missing_count() == 0) forget_notes();
+  bring_up_to_date();
+  spread_layout();
   return {};
+}
+
+// A copy of the layout that is missing or wrong is written anew: no scrub looks at what is the store's own.
+void Pool::spread_layout() {
+  const std::string key = layout_key(layout_.number);
+  const Bytes record = frame_record(key, layout_.store_id, encode(layout_));
+  const ByteView part = record;
+  for (const auto& [member, store] : usable_stores()) {
+    if (members_[member]->has_layout || read_record(*store, layout_.store_id, key)) continue;
+    count_error(member);
+    const Status made = store->create(key, std::span(&part, 1));
+    if (made || made.error().code() != ErrorCode::conflict) continue;
+    store->replace(key, std::span(&part, 1)).ignore("the next one to open the store tries again");
+  }
+}
+
+void Pool::bring_up_to_date() {
+  const Notes marks = list_notes(absent_prefix), notes = list_notes(gone_prefix);
+  std::vector<std::pair<size_t, std::vector<std::string>>> behind;  // With the notes of what each missed.
+  for (const auto& [member, store] : usable_stores()) {
+    const Id& id = layout_.members[member].id;
+    std::vector<std::string> missed;
+    const std::string prefix = gone_key(id, "");
+    for (auto note = notes.lower_bound(prefix); note != notes.end() && note->first.starts_with(prefix); ++note) {
+      if (may_be_on_quorum(note->second)) missed.push_back(note->first);
+    }
+    const auto mark = marks.find(absent_key(id));
+    const bool is_marked = mark != marks.end() && may_be_on_quorum(mark->second);
+    if (is_marked || !missed.empty()) behind.emplace_back(member, std::move(missed));
+  }
+  for (const auto& [member, missed] : behind) members_[member]->state = DeviceState::stale;
+  for (const auto& [member, missed] : behind) {
+    if (catch_up(member, missed)) members_[member]->state = DeviceState::online;
+  }
+  if (missing_count() == 0) forget_notes(marks, notes);
 }
 
 Result<std::unique_ptr<Pool>> Pool::open(const std::vector<std::string>& paths, const DeviceOpener& opener) {
@@ -244,18 +276,26 @@ Error Pool::too_few(std::string_view what) const {
       .with_hint("Mount them and try again; 'holdfast vault devices' shows the state of each.");
 }
 
+Status Pool::expect_quorum() const {
+  const size_t online_count = usable_members().size();
+  if (online_count >= layout_.quorum()) return {};
+  return Error(ErrorCode::denied, std::to_string(online_count) + " of " + std::to_string(member_count()) +
+                                      " devices are usable and " + std::to_string(layout_.quorum()) +
+                                      " must be, so nothing is written")
+      .with_hint("Mount the missing devices or replace them with 'holdfast vault replace-device'.");
+}
+
 Status Pool::begin_change() {
-  const auto online = usable_stores();
-  if (online.size() < layout_.quorum()) {
-    return Error(ErrorCode::denied, std::to_string(online.size()) + " of " + std::to_string(member_count()) +
-                                        " devices are usable and " + std::to_string(layout_.quorum()) +
-                                        " must be, so nothing is written")
-        .with_hint("Mount the missing devices or replace them with 'holdfast vault replace-device'.");
-  }
-  for (const auto& [member, store] : online) {
+  TRY_DO(expect_quorum());
+  for (const auto& [member, store] : usable_stores()) {
     const Result<ObjectInfo> newer = store->stat(layout_key(layout_.number + 1));
     if (newer) return Error(ErrorCode::changed, "the devices of the store were changed meanwhile; start again");
+    if (newer.error().code() == ErrorCode::not_found) continue;
+    // It may be one of those that know of a change.
+    count_error(member);
+    take_out(member);
   }
+  TRY_DO(expect_quorum());
   const MutexLock lock(mutex_);
   for (size_t missing = 0; missing < member_count(); ++missing) {
     if (usable(missing) != nullptr || members_[missing]->is_marked) continue;
@@ -281,19 +321,31 @@ Status Pool::mark_absent(const Id& device) {
   return {};
 }
 
-// A mark that cannot have reached a quorum counts for nothing: no change was made on the strength of it.
-bool Pool::is_marked_absent(size_t member) const {
-  const std::string key = absent_key(layout_.members[member].id);
-  size_t marked_count = 0, unseen_count = 0;
-  for (const auto& slot : members_) {
-    if (slot->state != DeviceState::online) {
-      ++unseen_count;
-    } else if (slot->store->stat(key)) {
-      ++marked_count;
-    }
+Status Pool::note_removal(std::string_view key) {
+  for (size_t missing = 0; missing < member_count(); ++missing) {
+    if (usable(missing) != nullptr) continue;
+    const std::string note = gone_key(layout_.members[missing].id, key);
+    for (const auto& [member, store] : usable_stores()) TRY_DO(put(*store, note, {}));
   }
-  return marked_count > 0 && marked_count + unseen_count >= layout_.quorum();
+  return {};
 }
+
+Pool::Notes Pool::list_notes(std::string_view prefix) {
+  Notes notes;
+  for (const auto& [member, store] : usable_stores()) {
+    const Status listed = store->list(prefix, "", [&](const ObjectInfo& info) -> Status {
+      ++notes[info.key];
+      return {};
+    });
+    if (listed) continue;
+    count_error(member);
+    take_out(member);
+  }
+  return notes;
+}
+
+// One that cannot have reached a quorum counts for nothing: no change was made on the strength of it.
+bool Pool::may_be_on_quorum(size_t holder_count) const { return holder_count + missing_count() >= layout_.quorum(); }
 
 Status Pool::copy_exclusive(ObjectStore& to) {
   std::vector<ObjectStore*> sources;
@@ -310,43 +362,44 @@ Status Pool::copy_exclusive(ObjectStore& to) {
   });
 }
 
-// Needs enough others that every removal it missed is on record with one of them.
-Status Pool::catch_up(size_t member) {
+// Needs enough others that every removal it missed is on record with one of them. Each note goes with what it tells of:
+// whoever still misses the device may be leaving others meanwhile.
+Status Pool::catch_up(size_t member, const std::vector<std::string>& missed) {
   ObjectStore& late = *members_[member]->store;
-  std::vector<ObjectStore*> others;
-  for (const auto& [i, store] : usable_stores()) others.push_back(store);
-  if (others.size() + layout_.quorum() <= member_count()) return too_few("bring a device up to date");
-  TRY_DO(list_union(others, gone_prefix, "", [&](const std::string& note) -> Status {
-    const std::string key = note.substr(gone_prefix.size());
-    remove_votes(late, key);
-    const Status removed = late.remove(key);
+  std::vector<ObjectStore*> holders;
+  for (const auto& [i, store] : usable_stores()) holders.push_back(store);
+  if (holders.size() + layout_.quorum() <= member_count()) return too_few("bring a device up to date");
+  const auto remove = [](ObjectStore& store, const std::string& key) -> Status {
+    Status removed = store.remove(key);
     if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
     return {};
-  }));
+  };
+  const Id& id = layout_.members[member].id;
+  for (const std::string& note : missed) {
+    const std::string key = note.substr(gone_key(id, "").size());
+    remove_votes(late, key);
+    TRY_DO(remove(late, key));
+  }
   TRY_DO(copy_exclusive(late));
-  const std::string mark = absent_key(layout_.members[member].id);
-  others.push_back(&late);
-  for (ObjectStore* const store : others) {
-    const Status removed = store->remove(mark);
-    if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
+  holders.push_back(&late);
+  for (ObjectStore* const store : holders) {
+    for (const std::string& note : missed) TRY_DO(remove(*store, note));
+    TRY_DO(remove(*store, absent_key(id)));
   }
   return {};
 }
 
-// With all members up to date, marks and notes have served.
-void Pool::forget_notes() {
+// With all members up to date, marks have served, and so have notes for devices that were replaced. A note for a member
+// that is left was not there when that one was brought up to date.
+void Pool::forget_notes(const Notes& marks, const Notes& notes) {
+  std::set<std::string> of_members;
+  for (const Member& member : layout_.members) of_members.insert(gone_key(member.id, ""));
   for (const auto& [member, store] : usable_stores()) {
-    std::vector<std::string> keys;
-    for (const std::string_view prefix : {gone_prefix, absent_prefix}) {
-      store
-          ->list(prefix, "",
-                 [&](const ObjectInfo& info) -> Status {
-                   keys.push_back(info.key);
-                   return {};
-                 })
-          .ignore("the next one to open the store tries again");
+    for (const auto& [mark, count] : marks) store->remove(mark).ignore("the next one to open the store tries again");
+    for (const auto& [note, count] : notes) {
+      const bool is_for_member = of_members.contains(note.substr(0, gone_key(Id{}, "").size()));
+      if (!is_for_member) store->remove(note).ignore("as above");
     }
-    for (const std::string& key : keys) store->remove(key).ignore("as above");
   }
 }
 

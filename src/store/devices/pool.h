@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,11 +23,14 @@ using DeviceOpener = std::function<Result<std::unique_ptr<ObjectStore>>(const st
 // The members of a store and what is known of each; who may be read and who must agree. Thread-safe.
 //
 // A member is *usable* if it answers, is the device the layout names, and has not missed anything. Before the first
-// change that a member misses, a mark for it is made durable on all usable ones; a member with a mark is brought up to
-// date when the store is opened, before anything is read from it: what was removed meanwhile is removed from it (each
-// removal left a note), and exclusive objects it lacks are copied to it. Shards it lacks are left to repair. Since
-// marks and notes stand on a quorum and a quorum is more than parity_count, any devices of which at most parity_count
-// are missing hold them all.
+// change that a member misses, a mark for it is made durable on all usable ones, and before each removal a note of it;
+// a member with a mark or a note is brought up to date when the store is opened, before anything is read from it: what
+// was removed is removed from it, and exclusive objects it lacks are copied to it. Shards it lacks are left to repair.
+// Since marks and notes stand on a quorum and a quorum is more than parity_count, any devices of which at most
+// parity_count are missing hold them all.
+//
+// Several processes may see different members. One that misses a device which another brings up to date goes on leaving
+// notes for it, and each note counts, whoever took the mark away.
 class Pool {
  public:
   // As read from the devices at `paths`. `not_found` if none of them belongs to a store, `conflict` if they belong to
@@ -49,13 +53,17 @@ class Pool {
   Error too_few(std::string_view what) const;
 
   // To be called before anything is changed: `denied` if fewer than a quorum are usable; else marks the others.
-  // `changed` if the layout was changed since the store was opened.
+  // `changed` if the layout was changed since the store was opened; a member that does not answer that is taken out.
   Status begin_change() EXCLUDES(mutex_);
 
   void count_error(size_t member) { members_[member]->error_count.fetch_add(1, std::memory_order_relaxed); }
   // Takes a member out of use for as long as this lives.
   void take_out(size_t member);
   DeviceSetInfo info() const;
+
+  // To be called before `key` is removed: leaves a note for each member that is missing, so that what it holds of the
+  // object does not come back with it.
+  Status note_removal(std::string_view key);
 
   // Puts on record that a device has to be brought up to date before it is read.
   Status mark_absent(const Id& device);
@@ -71,17 +79,24 @@ class Pool {
     std::string path;
     std::atomic<DeviceState> state = DeviceState::lost;
     std::atomic<uint64_t> error_count = 0;
-    bool is_marked = false;  // Its absence is on record. Guarded by the pool's mutex.
+    bool has_layout = false;  // Its own copy of the layout was read.
+    bool is_marked = false;   // Its absence is on record. Guarded by the pool's mutex.
   };
   struct Found;
   Pool() = default;
+  Status expect_quorum() const;
   static Result<std::vector<Found>> look(const std::vector<std::string>& paths, const DeviceOpener& opener);
   Status assemble(std::vector<Found> found);
   Status choose_layout(std::vector<Found>& found);
-  Status catch_up(size_t member);
+  // Marks or notes by key, and how many members have each.
+  using Notes = std::map<std::string, size_t>;
+  Notes list_notes(std::string_view prefix);
+  bool may_be_on_quorum(size_t holder_count) const;
+  void bring_up_to_date();
+  void spread_layout();
+  Status catch_up(size_t member, const std::vector<std::string>& missed);
   Status copy_exclusive(ObjectStore& to);
-  bool is_marked_absent(size_t member) const;
-  void forget_notes();
+  void forget_notes(const Notes& marks, const Notes& notes);
 
   Layout layout_;
   std::vector<std::unique_ptr<Slot>> members_;

@@ -10,6 +10,7 @@ namespace holdfast::store::devices {
 namespace {
 
 constexpr uint64_t tail_guess_bytes = 8192;
+constexpr uint64_t window_size_bytes = 16 << 20;
 
 struct TailFound {
   bool is_there = false;
@@ -135,18 +136,30 @@ bool ShardSet::read_units(Pool& pool, const Holder& holder, uint64_t begin, uint
   return all;
 }
 
+// Stripes of which the range holds something that stands in shard `index`.
+std::pair<uint64_t, uint64_t> ShardSet::stripes_of(unsigned index, uint64_t offset_bytes, uint64_t size_bytes) const {
+  const uint64_t end_bytes = offset_bytes + size_bytes;
+  uint64_t begin = offset_bytes / shape_.stripe_size_bytes();
+  uint64_t end = (end_bytes - 1) / shape_.stripe_size_bytes() + 1;
+  while (begin < end && place_of(begin, index) + shape_.unit_size_bytes_in(begin) <= offset_bytes) ++begin;
+  while (begin < end && place_of(end - 1, index) >= end_bytes) --end;
+  return {begin, end};
+}
+
+// Of data unit (stripe, index): where in the object it begins.
+uint64_t ShardSet::place_of(uint64_t stripe, unsigned index) const {
+  return stripe * shape_.stripe_size_bytes() + index * shape_.unit_size_bytes_in(stripe);
+}
+
+bool ShardSet::is_there(Pool& pool, unsigned index) const {
+  const Holder* const holder = holder_of(index);
+  return holder != nullptr && pool.usable(holder->member) != nullptr;
+}
+
 // The part of the range that stands in shard `index`. Stripes in which it is missing or wrong go to `spoilt`.
 void ShardSet::read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes, MutableByteView out,
                                std::vector<uint64_t>& spoilt, ReadOutcome& outcome) const {
-  const uint64_t end_bytes = offset_bytes + out.size();
-  // Of unit (stripe, index): where in the object it begins.
-  const auto place = [&](uint64_t stripe) {
-    return stripe * shape_.stripe_size_bytes() + index * shape_.unit_size_bytes_in(stripe);
-  };
-  uint64_t begin = offset_bytes / shape_.stripe_size_bytes();
-  uint64_t end = (end_bytes - 1) / shape_.stripe_size_bytes() + 1;
-  while (begin < end && place(begin) + shape_.unit_size_bytes_in(begin) <= offset_bytes) ++begin;
-  while (begin < end && place(end - 1) >= end_bytes) --end;
+  const auto [begin, end] = stripes_of(index, offset_bytes, out.size());
   if (begin == end) return;
   const Holder* const holder = holder_of(index);
   AlignedBuffer units;
@@ -161,64 +174,80 @@ void ShardSet::read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes
       spoilt.push_back(stripe);
       continue;
     }
-    const uint64_t from = std::max(place(stripe), offset_bytes);
-    const uint64_t to = std::min(place(stripe) + shape_.unit_size_bytes_in(stripe), end_bytes);
+    const uint64_t place = place_of(stripe, index);
+    const uint64_t from = std::max(place, offset_bytes);
+    const uint64_t to = std::min(place + shape_.unit_size_bytes_in(stripe), offset_bytes + out.size());
     std::memcpy(out.data() + (from - offset_bytes),
-                units.data() + (stripe - begin) * unit_size_bytes + (from - place(stripe)), to - from);
+                units.data() + (stripe - begin) * unit_size_bytes + (from - place), to - from);
   }
 }
 
-Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint64_t end) const {
+uint64_t ShardSet::window_stripe_count() const {
+  return std::max<uint64_t>(1, window_size_bytes / (unit_size_bytes * shape_.part_count()));
+}
+
+Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted) const {
   Window window;
   const size_t part_count = shape_.part_count();
   const auto stripe_count = static_cast<size_t>(end - begin);
   window.pitch_bytes = stripe_count * unit_size_bytes;
   window.bytes = AlignedBuffer(window.pitch_bytes * part_count);
-  window.is_sound.assign(stripe_count, std::vector<bool>(part_count, false));
+  std::vector<std::vector<bool>> sound(stripe_count, std::vector<bool>(part_count, false));
+  const auto is_enough = [&](const std::vector<bool>& parts) {
+    return std::count(parts.begin(), parts.end(), true) >= static_cast<ptrdiff_t>(shape_.data_count);
+  };
   AlignedBuffer spare;
   for (const Holder& holder : holders_) {
     const auto is_done = [&](const std::vector<bool>& parts) { return parts[holder.index]; };
-    if (std::all_of(window.is_sound.begin(), window.is_sound.end(), is_done)) continue;
+    if (std::all_of(sound.begin(), sound.end(), is_done)) continue;
+    if (wanted == Parts::data && std::all_of(sound.begin(), sound.end(), is_enough)) break;
     if (spare.size() == 0) spare = AlignedBuffer(window.pitch_bytes);
     std::vector<bool> is_sound;
-    read_units(pool, holder, begin, end, spare.span(), is_sound);
+    if (!read_units(pool, holder, begin, end, spare.span(), is_sound)) window.wrong_members.insert(holder.member);
     for (size_t s = 0; s < stripe_count; ++s) {
       const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
       window.read_bytes += size;
-      if (!is_sound[s] || window.is_sound[s][holder.index]) continue;
+      if (!is_sound[s] || sound[s][holder.index]) continue;
       std::memcpy(window.bytes.data() + holder.index * window.pitch_bytes + s * unit_size_bytes,
                   spare.data() + s * unit_size_bytes, size);
-      window.is_sound[s][holder.index] = true;
+      sound[s][holder.index] = true;
     }
   }
   std::optional<codec::ErasureCode> code;
   if (shape_.parity_count > 0) code.emplace(shape_.data_count, shape_.parity_count);
+  const size_t wanted_count = wanted == Parts::data ? shape_.data_count : part_count;
   std::vector<std::byte*> parts(part_count);
   for (size_t s = 0; s < stripe_count; ++s) {
-    const std::vector<bool>& is_sound = window.is_sound[s];
-    if (std::find(is_sound.begin(), is_sound.end(), false) == is_sound.end()) continue;
+    const auto wanted_end = sound[s].begin() + static_cast<ptrdiff_t>(wanted_count);
+    if (std::find(sound[s].begin(), wanted_end, false) == wanted_end) continue;
     for (size_t i = 0; i < part_count; ++i) {
-      parts[i] = window.bytes.data() + i * window.pitch_bytes + s * unit_size_bytes;
+      const bool is_used = i < wanted_count || sound[s][i];
+      parts[i] = is_used ? window.bytes.data() + i * window.pitch_bytes + s * unit_size_bytes : nullptr;
     }
     const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
-    const Status rebuilt = code ? code->rebuild(parts, is_sound, size)
+    const Status rebuilt = code ? code->rebuild(parts, sound[s], size)
                                 : Status(Error(ErrorCode::corrupt, "no copy of it is sound"));
     if (!rebuilt) return Error(rebuilt.error()).during("object " + key_);
   }
   return window;
 }
 
-// The range's bytes in a stripe of which some data unit is missing.
-Status ShardSet::repair_stripe(Pool& pool, uint64_t stripe, uint64_t offset_bytes, MutableByteView out) const {
-  const Window window = TRY(read_window(pool, stripe, stripe + 1));
-  const uint64_t unit = shape_.unit_size_bytes_in(stripe);
-  for (unsigned index = 0; index < shape_.data_count; ++index) {
-    const uint64_t place = stripe * shape_.stripe_size_bytes() + index * unit;
-    const uint64_t from = std::max(place, offset_bytes);
-    const uint64_t to = std::min(place + unit, offset_bytes + out.size());
-    if (from >= to) continue;
-    std::memcpy(out.data() + (from - offset_bytes), window.bytes.data() + index * window.pitch_bytes + (from - place),
-                to - from);
+// The range's bytes in stripes begin..end, of which some data units are missing.
+Status ShardSet::repair_stripes(Pool& pool, uint64_t begin, uint64_t end, uint64_t offset_bytes, MutableByteView out,
+                                ReadOutcome& outcome) const {
+  const Window window = TRY(read_window(pool, begin, end, Parts::data));
+  for (const size_t member : window.wrong_members) {
+    if (pool.usable(member) != nullptr) outcome.was_wrong = true;
+  }
+  for (uint64_t stripe = begin; stripe < end; ++stripe) {
+    for (unsigned index = 0; index < shape_.data_count; ++index) {
+      const uint64_t place = place_of(stripe, index);
+      const uint64_t from = std::max(place, offset_bytes);
+      const uint64_t to = std::min(place + shape_.unit_size_bytes_in(stripe), offset_bytes + out.size());
+      if (from >= to) continue;
+      const size_t at = index * window.pitch_bytes + (stripe - begin) * unit_size_bytes + (from - place);
+      std::memcpy(out.data() + (from - offset_bytes), window.bytes.data() + at, to - from);
+    }
   }
   return {};
 }
@@ -226,14 +255,30 @@ Status ShardSet::repair_stripe(Pool& pool, uint64_t stripe, uint64_t offset_byte
 Result<ShardSet::ReadOutcome> ShardSet::read(Pool& pool, uint64_t offset_bytes, MutableByteView out) const {
   ReadOutcome outcome;
   if (out.empty()) return outcome;
-  std::vector<uint64_t> spoilt;
+  bool is_any_missing = false;
   for (unsigned index = 0; index < shape_.data_count; ++index) {
-    read_data_units(pool, index, offset_bytes, out, spoilt, outcome);
+    const auto [begin, end] = stripes_of(index, offset_bytes, out.size());
+    is_any_missing = is_any_missing || (begin < end && !is_there(pool, index));
   }
-  if (spoilt.empty()) return outcome;
+  std::vector<uint64_t> spoilt;
+  if (is_any_missing) {
+    // What rebuilding reads need not be read before.
+    const uint64_t end = (offset_bytes + out.size() - 1) / shape_.stripe_size_bytes() + 1;
+    for (uint64_t stripe = offset_bytes / shape_.stripe_size_bytes(); stripe < end; ++stripe) spoilt.push_back(stripe);
+  } else {
+    for (unsigned index = 0; index < shape_.data_count; ++index) {
+      read_data_units(pool, index, offset_bytes, out, spoilt, outcome);
+    }
+  }
   std::sort(spoilt.begin(), spoilt.end());
   spoilt.erase(std::unique(spoilt.begin(), spoilt.end()), spoilt.end());
-  for (const uint64_t stripe : spoilt) TRY_DO(repair_stripe(pool, stripe, offset_bytes, out));
+  for (size_t at = 0; at < spoilt.size();) {
+    size_t next = at + 1;
+    const size_t end = std::min<size_t>(spoilt.size(), at + window_stripe_count());
+    while (next < end && spoilt[next] == spoilt[at] + (next - at)) ++next;
+    TRY_DO(repair_stripes(pool, spoilt[at], spoilt[next - 1] + 1, offset_bytes, out, outcome));
+    at = next;
+  }
   return outcome;
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,15 +45,21 @@ class ShardSet {
   };
   Result<ReadOutcome> read(Pool& pool, uint64_t offset_bytes, MutableByteView out) const;
 
-  // All parts of stripes begin..end, as far as they are right or can be rebuilt.
+  // Parts of stripes begin..end, right or rebuilt.
+  enum class Parts : uint8_t {
+    data,  // No more shards are read than that takes; where parity would stand is anything.
+    all,   // Of a shard that stands twice the second is read only where the first is wrong.
+  };
   struct Window {
     AlignedBuffer bytes;
     size_t pitch_bytes = 0;
-    std::vector<std::vector<bool>> is_sound;  // By stripe, then by part: as found, before rebuilding.
+    std::set<size_t> wrong_members;  // Whose shard has a unit in here that is wrong or cannot be read.
     uint64_t read_bytes = 0;
   };
   // `corrupt` if a stripe cannot be rebuilt.
-  Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end) const;
+  Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted) const;
+  // How many stripes a window may take.
+  uint64_t window_stripe_count() const;
 
   const std::string& key() const { return key_; }
 
@@ -64,7 +71,11 @@ class ShardSet {
                   std::vector<bool>& is_sound) const;
   void read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes, MutableByteView out,
                        std::vector<uint64_t>& spoilt, ReadOutcome& outcome) const;
-  Status repair_stripe(Pool& pool, uint64_t stripe, uint64_t offset_bytes, MutableByteView out) const;
+  bool is_there(Pool& pool, unsigned index) const;
+  uint64_t place_of(uint64_t stripe, unsigned index) const;
+  std::pair<uint64_t, uint64_t> stripes_of(unsigned index, uint64_t offset_bytes, uint64_t size_bytes) const;
+  Status repair_stripes(Pool& pool, uint64_t begin, uint64_t end, uint64_t offset_bytes, MutableByteView out,
+                        ReadOutcome& outcome) const;
 
   std::string key_;
   Shape shape_;
