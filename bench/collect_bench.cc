@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <string>
 
+#include "bench/memory_watch.h"
 #include "job/collect.h"
 #include "job/forget.h"
 #include "job/testing.h"
 #include "os/clock.h"
-#include "os/memory.h"
 #include "store/posix/posix_store.h"
 
 // What a collection costs, on a vault of any number of chunks of which every tenth file's are garbage.
@@ -21,14 +20,14 @@
 namespace holdfast::job {
 namespace {
 
+using bench::processor_seconds;
+
 constexpr size_t chunk_size_bytes = 1 << 10;
 constexpr size_t file_chunk_count = 1'000;
 constexpr vault::VaultParameters parameters{.pack_size_bytes = 16 << 20,
                                             .chunk_size_bytes_mean = chunk_size_bytes,
                                             .small_file_size_bytes_max = 256,
                                             .bundle_size_bytes = 1 << 10};
-
-double processor_seconds() { return std::chrono::duration<double>(os::process_cpu_time()).count(); }
 
 struct Costs {
   double seconds = 0, processor_seconds = 0;
@@ -88,19 +87,23 @@ class Bench {
 };
 
 int run(const std::string& folder, uint64_t chunk_count) {
-  Bench bench(folder, chunk_count);
+  Bench vaults(folder, chunk_count);
   CollectReport report;
-  const Costs mark = bench.collect({.dry_run = true}, report);
+  bench::MemoryWatch memory;
+  CollectRequest reads_only, moves_nothing;
+  reads_only.dry_run = true;
+  moves_nothing.max_repack_bytes = 0;
+  const Costs mark = vaults.collect(reads_only, report);
   std::printf("reading the metadata: %.2f s, %.2f s of processor time\n", mark.seconds, mark.processor_seconds);
-  const Costs purge = bench.collect({.max_repack_bytes = 0}, report);
+  const Costs purge = vaults.collect(moves_nothing, report);
   std::printf("collection that moves nothing: %.2f s, %.2f s of processor time; %llu packs gone\n", purge.seconds,
               purge.processor_seconds, static_cast<unsigned long long>(report.purged_packs));
-  const Costs whole = bench.collect({}, report);
+  const Costs whole = vaults.collect({}, report);
   std::printf("collection: %.2f s, %.2f s of processor time; %llu packs repacked, %.1f MB moved, %.1f MB freed\n",
               whole.seconds, whole.processor_seconds, static_cast<unsigned long long>(report.repacked_packs),
               static_cast<double>(report.moved_bytes) / 1e6,
               static_cast<double>(report.purged_bytes - report.written_bytes) / 1e6);
-  std::printf("anonymous memory now: %.1f MiB\n", static_cast<double>(os::memory_usage()->anonymous_bytes) / (1 << 20));
+  std::printf("anonymous memory: %.1f MiB at most\n", bench::mib(memory.peak_bytes()));
   return 0;
 }
 

@@ -46,15 +46,16 @@ class Generator : public net::HttpTransport {
     const bool is_object = url.find('/', url.find('/', 8) + 1) < query_at && url[query_at - 1] != '/';
     const aws::Query query = query_at < url.size() ? *aws::parse_query(url.substr(query_at + 1)) : aws::Query();
     ++request_count;
-    if (is_object) return bytes(request);
     std::string after;
     bool lists = false;
     for (const auto& [name, value] : query) {
+      if (name == "acl") return aws::error_answer(501, "NotImplemented");
       if (name == "versions") lists = true;
       if (name == "key-marker") after = value;
       if (name == "versioning") return aws::http_answer(200, "<VersioningConfiguration/>");
     }
-    if (lists) return list(after.empty() ? 0 : std::strtoull(after.c_str() + 1, nullptr, 10) + 1);
+    if (is_object) return bytes(request);
+    if (lists) return list(first_after(after));
     return request.method == "HEAD" ? aws::http_answer(200, "") : aws::error_answer(404, "NoSuchConfiguration");
   }
 
@@ -62,6 +63,14 @@ class Generator : public net::HttpTransport {
   std::atomic<uint64_t> request_count = 0;
 
  private:
+  uint64_t first_after(const std::string& marker) const {
+    uint64_t begin = 0, end = key_count_;
+    while (begin < end) {
+      const uint64_t middle = begin + (end - begin) / 2;
+      (key_of(middle) > marker ? end : begin) = key_of(middle) > marker ? middle : middle + 1;
+    }
+    return begin;
+  }
   static net::HttpResponse bytes(const net::HttpRequest& request) {
     net::HttpResponse response =
         aws::http_answer(200, "", {{"Content-Length", std::to_string(object_bytes.size())}});
@@ -168,11 +177,16 @@ class Bench {
     request.host = "bench";
     SilentObserver observer;
     BackupReport report;
-    measure(what, [&] { report = run_backup(*vault, *source, request, observer).value(); });
+    measure(what, [&] {
+      auto done = run_backup(*vault, *source, request, observer);
+      if (!done) std::fprintf(stderr, "%s\n", done.error().message().c_str());
+      report = std::move(done).value();
+    });
     std::printf("  %llu new, %llu unchanged, %zu skipped, %llu requests\n",
                 static_cast<unsigned long long>(report.counts.new_count),
                 static_cast<unsigned long long>(report.counts.unchanged_count), report.skipped.size(),
                 static_cast<unsigned long long>(server.request_count.load()));
+    if (!report.skipped.empty()) std::printf("  %s\n", report.skipped.front().error.message().c_str());
     return report.point;
   }
 
