@@ -6,9 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <thread>
-
 #include "os/file.h"
 #include "os/mapping_guard.h"
 #include "os/memory.h"
@@ -82,33 +79,26 @@ TEST(MappedFile, what_cannot_be_read_is_zeros_and_known_to_be) {
   EXPECT_FALSE(make("shrunk").has_failed()) << "the place of a mapping that failed is used again";
 }
 
-TEST(MappingGuard, another_thread_that_sees_the_zeros_sees_that_they_are_none_of_the_file) {
-  constexpr size_t page_size = 4096;
+// At the moment at which another thread may read the zeros.
+const volatile unsigned char* watched_place = nullptr;
+volatile bool was_zero = false, was_known = false;
+
+TEST(MappedFile, what_cannot_be_read_is_known_before_the_zeros_can_be_seen) {
   TemporaryFolder folder;
-  ASSERT_TRUE(write_durably(folder.path("f"), as_bytes("x"), 0600, Existing::keep).has_value());
-  const Fd file = open(folder.path("f"), {}).value();
-  const Fd memory = open("/proc/self/mem", {}).value();  // Reading through it meets no signal.
-  for (int round = 0; round < 300; ++round) {
-    void* const begin = ::mmap(nullptr, 2 * page_size, PROT_READ, MAP_SHARED, file.get(), 0);
-    ASSERT_NE(begin, MAP_FAILED);
-    const char* const beyond = static_cast<const char*>(begin) + page_size;
-    std::atomic<bool> is_looking = false;
-    bool is_known = false;
-    {
-      const MappingGuard guard(begin, 2 * page_size);
-      std::jthread other([&] {
-        char byte = 0;
-        is_looking = true;
-        while (::pread(memory.get(), &byte, 1, static_cast<off_t>(reinterpret_cast<uintptr_t>(beyond))) != 1) {
-        }
-        is_known = guard.has_failed();
-      });
-      while (!is_looking) std::this_thread::yield();
-      EXPECT_EQ(*static_cast<const volatile char*>(beyond), 0);
-    }
-    ASSERT_EQ(::munmap(begin, 2 * page_size), 0);
-    ASSERT_TRUE(is_known) << "round " << round;
-  }
+  auto writer = SealedFileWriter::create(folder.path("f")).value();
+  ASSERT_TRUE(writer.append(as_bytes(std::string(2 * 4096, 'x'))).has_value());
+  const MappedFile mapped = writer.seal(Durability::cache).value();
+  ASSERT_EQ(::truncate(folder.path("f").c_str(), 4096), 0);
+  watched_place = reinterpret_cast<const unsigned char*>(mapped.view().data()) + 4096;
+  call_at_zeros_for_test([] {
+    was_zero = *watched_place == 0;
+    was_known = has_failed_at(const_cast<const unsigned char*>(watched_place));
+  });
+  const unsigned char seen = *watched_place;
+  EXPECT_EQ(seen, 0);
+  call_at_zeros_for_test(nullptr);
+  EXPECT_TRUE(was_zero);
+  EXPECT_TRUE(was_known);
 }
 
 TEST(MappedFile, a_bus_error_elsewhere_still_ends_the_process) {

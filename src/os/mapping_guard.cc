@@ -27,6 +27,8 @@ std::array<Slot, 4096> slots;
 std::atomic<size_t> used_slots = 0;  // None beyond is in use.
 uintptr_t page_size_bytes = 0;
 struct sigaction action_before {};
+std::atomic<void (*)()> zeros_hook = nullptr;
+static_assert(std::atomic<void (*)()>::is_always_lock_free);
 
 bool put_zeros(uintptr_t address) {
   void* const page = reinterpret_cast<void*>(address - address % page_size_bytes);
@@ -44,6 +46,7 @@ extern "C" void on_bus_error(int number, siginfo_t* info, void*) {
     // First, since another thread may read the zeros as soon as they are there.
     slot.has_failed.store(true);
     if (!put_zeros(address)) continue;
+    if (const auto hook = zeros_hook.load()) hook();
     errno = errno_before;
     return;
   }
@@ -70,6 +73,8 @@ bool has_failed_at(const void* place) {
   }
   return false;
 }
+
+void call_at_zeros_for_test(void (*hook)()) { zeros_hook.store(hook); }
 
 MappingGuard::MappingGuard(const void* begin, size_t size_bytes) {
   static const bool is_installed = install();

@@ -11,6 +11,9 @@ namespace holdfast::os {
 // Whether the watched mapping that holds this place has failed; false of any other place.
 bool has_failed_at(const void* place);
 
+// Called by the handler when the zeros are in place, from where another thread may read them; none: null.
+void call_at_zeros_for_test(void (*hook)());
+
 // One mapping that is watched. Thread-safe but for moving.
 class MappingGuard {
  public:
