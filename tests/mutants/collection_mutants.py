@@ -197,7 +197,7 @@ def try_mutant(mutant, tree, binaries, log, seconds):
         originals.setdefault(file, file.read_text(encoding="utf-8"))
         file.write_text(file.read_text(encoding="utf-8").replace(text, instead), encoding="utf-8")
     try:
-        for test in mutant.tests:
+        for test in sorted(mutant.tests, key=seconds.get):
             if not build_test(test, tree, binaries, log):
                 raise RuntimeError(f"the mutant does not build: {mutant.name}; see {log.name}")
             # One that has no end is caught as well.
