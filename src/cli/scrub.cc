@@ -101,14 +101,14 @@ void tell_summary(Output& output, const job::ScrubReport& report, double seconds
     output.text(fmt::format("{} objects have less redundancy than they should", report.thin_objects));
   }
   if (report.unfinished_objects > 0) {
-    output.text(fmt::format("{} are unfinished, or lost: 'verify' tells; 'collect' removes what no point needs",
+    output.text(fmt::format("{} are unfinished, or lost: 'verify --data' tells; 'collect' removes what no point needs",
                             report.unfinished_objects));
   }
   if (report.archived_objects > 0) {
     output.text(fmt::format("{} are archived and were not read; 'thaw' says what that takes", report.archived_objects));
   }
   if (report.unread_count > 0) {
-    output.text(fmt::format("{} could not be read; 'verify' says which points need them", report.unread_count));
+    output.text(fmt::format("{} could not be read; 'verify --data' says which points need them", report.unread_count));
   }
   output.object({{"type", "summary"},
                  {"objects", report.objects},
@@ -193,9 +193,9 @@ Command scrub_command() {
               "Needs no key. Packs and index segments are compared with the hashes they are named by; on vaults with "
               "redundancy every stored unit is checked, and what is wrong or missing is built anew and written back. "
               "Goes through the objects in order and remembers where it stopped. Exit code 20: objects are lost, and "
-              "each is named ('verify' says which points need them); 3: some have less redundancy than they should, "
-              "could not be read, or are unfinished. Where the store answers no more the run ends, and the next one "
-              "goes on with the object that was asked for.",
+              "each is named ('verify --data' says which points need them); 3: some have less redundancy than they "
+              "should, could not be read, or are unfinished. Where the store answers no more the run ends, and the "
+              "next one goes on with the object that was asked for.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

@@ -91,6 +91,16 @@ def test_three_lost_and_every_pack_is_named(four):
     assert packs <= lost
 
 
+def test_what_is_unfinished_or_lost_does_not_pass_for_sound(four):
+    pack = packs_on(four, "a")[-1]
+    for name in "bcd":
+        os.unlink(pack.replace("/disks/a/", f"/disks/{name}/"))
+    outcome = four.run("scrub", "--json", expect=SKIPS)
+    assert outcome.lines()[-1]["unfinished_objects"] == 1
+    assert "unfinished, or lost: 'verify --data' tells" in four.run("scrub", "--from-start", expect=SKIPS).text
+    four.run("verify", "--data", expect=DAMAGED)
+
+
 def test_a_scrub_goes_on_where_it_stopped(four):
     first = four.run("scrub", "--json").lines()[-1]
     assert first["complete"] and first["objects"] > 0
