@@ -88,6 +88,8 @@ TEST_P(Losses, one_more_lost_and_the_list_of_what_is_gone_is_exact) {
       listed.insert(info.key);
       if (const auto examined = store->examine(info.key, Repair::report); !examined) {
         EXPECT_EQ(examined.error().code(), ErrorCode::corrupt) << examined.error().message();
+        // The devices may come back, so whoever reads is not told that it is damaged.
+        EXPECT_EQ(store->get(info.key, std::nullopt).error().code(), ErrorCode::io);
         gone.insert(info.key);
       }
       return {};
@@ -97,6 +99,46 @@ TEST_P(Losses, one_more_lost_and_the_list_of_what_is_gone_is_exact) {
     EXPECT_EQ(store->get("data/none", std::nullopt).error().code(), ErrorCode::io) << "nobody can know";
     for (const size_t i : lost) rack_.push(i);
   });
+}
+
+// All devices hang on one wire.
+class WiredStore : public Decorator {
+ public:
+  WiredStore(std::unique_ptr<ObjectStore> inner, std::shared_ptr<std::atomic<bool>> is_broken)
+      : Decorator(std::move(inner)), is_broken_(std::move(is_broken)) {}
+  Result<ObjectInfo> stat(std::string_view key) override {
+    return *is_broken_ ? Result<ObjectInfo>(broken().error()) : Decorator::stat(key);
+  }
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    return *is_broken_ ? broken() : Decorator::read(key, offset_bytes, out);
+  }
+
+ private:
+  static Status broken() { return Error(ErrorCode::io, "the wire is broken"); }
+  const std::shared_ptr<std::atomic<bool>> is_broken_;  // Shared by the devices.
+};
+
+TEST_P(Losses, what_cannot_be_read_just_now_is_not_called_damaged) {
+  fill();
+  const auto is_broken = std::make_shared<std::atomic<bool>>(false);
+  const DeviceOpener opener = rack_.opener();
+  const auto wired = [&](const std::string& path, DeviceUse use) -> Result<std::unique_ptr<ObjectStore>> {
+    return std::make_unique<WiredStore>(TRY(opener(path, use)), is_broken);
+  };
+  for (const bool was_read_before : {false, true}) {
+    for (const auto& [key, bytes] : objects_) {
+      if (is_exclusive(key) || bytes.empty()) continue;
+      *is_broken = false;
+      const auto store = DevicesStore::open(rack_.paths(), wired).value();
+      if (was_read_before) {
+        ASSERT_TRUE(store->get(key, std::nullopt));
+      }
+      *is_broken = true;
+      const auto got = store->get(key, std::nullopt);
+      ASSERT_FALSE(got.has_value()) << key;
+      EXPECT_EQ(got.error().code(), ErrorCode::io) << got.error().message();
+    }
+  }
 }
 
 TEST_P(Losses, every_wrong_byte_in_a_shard_is_seen_and_mended) {

@@ -15,7 +15,18 @@ constexpr uint64_t window_size_bytes = 16 << 20;
 struct TailFound {
   bool is_there = false;
   std::optional<ShardTail> tail;
+  bool is_unread = false;  // What is there could not be looked at.
 };
+
+bool says_nothing(const Error& error) {
+  return error.code() != ErrorCode::corrupt && error.code() != ErrorCode::not_found;
+}
+
+// Too few parts of an object are right. That is a loss only if no others can be had.
+Error too_few_parts(const Pool& pool, bool any_unread, Error error) {
+  if (pool.missing_count() > 0) return pool.too_few(error.message());
+  return any_unread ? Error(ErrorCode::io, error.message() + ", and not all could be read just now") : std::move(error);
+}
 
 TailFound read_tail(Pool& pool, size_t member, std::string_view key) {
   ObjectStore* const store = pool.usable(member);
@@ -24,20 +35,22 @@ TailFound read_tail(Pool& pool, size_t member, std::string_view key) {
   if (!info) {
     const bool is_absent = info.error().code() == ErrorCode::not_found;
     if (!is_absent) pool.count_error(member);
-    return {.is_there = !is_absent, .tail = std::nullopt};
+    return {.is_there = !is_absent, .tail = std::nullopt, .is_unread = says_nothing(info.error())};
   }
+  bool is_unread = false;
   uint64_t wanted = std::min(info->size_bytes, tail_guess_bytes);
   for (int attempt = 0; attempt < 2; ++attempt) {
     Bytes last(static_cast<size_t>(wanted));
     const Status read = store->read(key, info->size_bytes - wanted, last);
     Result<TailOutcome> outcome = read ? decode_tail(key, pool.layout().store_id, info->size_bytes, last)
                                        : Result<TailOutcome>(read.error());
+    is_unread = !read && says_nothing(read.error());
     if (!outcome || outcome->needed_size_bytes > info->size_bytes) break;
     if (outcome->tail) return {.is_there = true, .tail = std::move(outcome->tail)};
     wanted = outcome->needed_size_bytes;
   }
   pool.count_error(member);
-  return {.is_there = true, .tail = std::nullopt};
+  return {.is_there = true, .tail = std::nullopt, .is_unread = is_unread};
 }
 
 }  // namespace
@@ -47,6 +60,7 @@ Result<std::shared_ptr<const ShardSet>> ShardSet::open(Pool& pool, std::string_v
   std::vector<std::pair<size_t, ShardTail>> found;
   for (const size_t member : pool.layout().ranking(key)) {
     TailFound one = read_tail(pool, member, key);
+    set->any_unread_ |= one.is_unread;
     if (one.tail) {
       found.emplace_back(member, std::move(*one.tail));
     } else if (one.is_there) {
@@ -67,7 +81,10 @@ Result<std::shared_ptr<const ShardSet>> ShardSet::open(Pool& pool, std::string_v
     if (!pool.knows_all()) return pool.too_few("object " + set->key_);
     return Error(ErrorCode::not_found, "object " + set->key_ + ": not found");
   }
-  if (found.empty()) return Error(ErrorCode::corrupt, "object " + set->key_ + ": no shard of it can be read");
+  if (found.empty()) {
+    const Error damaged(ErrorCode::corrupt, "object " + set->key_ + ": no shard of it can be read");
+    return too_few_parts(pool, set->any_unread_, damaged);
+  }
   set->settle_shape(std::move(found));
   return std::shared_ptr<const ShardSet>(std::move(set));
 }
@@ -104,36 +121,38 @@ const Holder* ShardSet::holder_of(unsigned index) const {
   return found == holders_.end() ? nullptr : &*found;
 }
 
-// Units of stripes begin..end of one shard. Those that are right are flagged; true if all are.
-bool ShardSet::read_units(Pool& pool, const Holder& holder, uint64_t begin, uint64_t end, MutableByteView into,
-                          std::vector<bool>& is_sound) const {
+// Units of stripes begin..end of one shard. Those that are right are flagged.
+ShardSet::UnitsRead ShardSet::read_units(Pool& pool, const Holder& holder, uint64_t begin, uint64_t end,
+                                         MutableByteView into, std::vector<bool>& is_sound) const {
+  UnitsRead outcome;
   is_sound.assign(static_cast<size_t>(end - begin), false);
   ObjectStore* const store = pool.usable(holder.member);
-  if (store == nullptr) return false;
+  if (store == nullptr) return {.any_unread = true};
   const uint64_t size = (end - 1 - begin) * unit_size_bytes + shape_.unit_size_bytes_in(end - 1);
   const auto sized = [&](uint64_t stripe) { return static_cast<size_t>(shape_.unit_size_bytes_in(stripe)); };
-  if (!store->read(key_, begin * unit_size_bytes, into.first(static_cast<size_t>(size)))) {
+  if (const Status read = store->read(key_, begin * unit_size_bytes, into.first(static_cast<size_t>(size))); !read) {
+    outcome.any_unread = says_nothing(read.error());
     // Perhaps one place only cannot be read.
     for (uint64_t stripe = begin; end - begin > 1 && stripe < end; ++stripe) {
       const MutableByteView unit = into.subspan((stripe - begin) * unit_size_bytes, sized(stripe));
       is_sound[stripe - begin] = store->read(key_, stripe * unit_size_bytes, unit).has_value();
     }
     pool.count_error(holder.member);
-    if (end - begin == 1) return false;
+    if (end - begin == 1) return outcome;
   } else {
     is_sound.assign(is_sound.size(), true);
   }
   const UnitSeal seal(key_, holder.index);
-  bool all = true;
+  outcome.all_sound = true;
   for (uint64_t stripe = begin; stripe < end; ++stripe) {
     const ByteView unit = into.subspan((stripe - begin) * unit_size_bytes, sized(stripe));
     const bool is_right = is_sound[stripe - begin] && seal.checksum(stripe, unit) == holder.checksums[stripe];
     if (!is_right) {
       if (is_sound[stripe - begin]) pool.count_error(holder.member);
-      is_sound[stripe - begin] = all = false;
+      is_sound[stripe - begin] = outcome.all_sound = false;
     }
   }
-  return all;
+  return outcome;
 }
 
 // Stripes of which the range holds something that stands in shard `index`.
@@ -166,7 +185,7 @@ void ShardSet::read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes
   std::vector<bool> is_sound(static_cast<size_t>(end - begin), false);
   if (holder != nullptr) {
     units = AlignedBuffer(static_cast<size_t>((end - begin) * unit_size_bytes));
-    const bool all = read_units(pool, *holder, begin, end, units.span(), is_sound);
+    const bool all = read_units(pool, *holder, begin, end, units.span(), is_sound).all_sound;
     if (!all && pool.usable(holder->member) != nullptr) outcome.was_wrong = true;
   }
   for (uint64_t stripe = begin; stripe < end; ++stripe) {
@@ -197,13 +216,16 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
     return std::count(parts.begin(), parts.end(), true) >= static_cast<ptrdiff_t>(shape_.data_count);
   };
   AlignedBuffer spare;
+  bool any_unread = any_unread_;
   for (const Holder& holder : holders_) {
     const auto is_done = [&](const std::vector<bool>& parts) { return parts[holder.index]; };
     if (std::all_of(sound.begin(), sound.end(), is_done)) continue;
     if (wanted == Parts::data && std::all_of(sound.begin(), sound.end(), is_enough)) break;
     if (spare.size() == 0) spare = AlignedBuffer(window.pitch_bytes);
     std::vector<bool> is_sound;
-    if (!read_units(pool, holder, begin, end, spare.span(), is_sound)) window.wrong_members.insert(holder.member);
+    const UnitsRead read = read_units(pool, holder, begin, end, spare.span(), is_sound);
+    if (!read.all_sound) window.wrong_members.insert(holder.member);
+    any_unread |= read.any_unread;
     for (size_t s = 0; s < stripe_count; ++s) {
       const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
       window.read_bytes += size;
@@ -227,7 +249,7 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
     const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
     const Status rebuilt = code ? code->rebuild(parts, sound[s], size)
                                 : Status(Error(ErrorCode::corrupt, "no copy of it is sound"));
-    if (!rebuilt) return Error(rebuilt.error()).during("object " + key_);
+    if (!rebuilt) return too_few_parts(pool, any_unread, Error(rebuilt.error()).during("object " + key_));
   }
   return window;
 }

@@ -28,7 +28,8 @@ enum class Search : uint8_t {
 
 class ShardSet {
  public:
-  // `not_found` if no member has a shard, `corrupt` if none of those there are can be read.
+  // `not_found` if no member has a shard, `corrupt` if all of those there are are damaged. Here as in all that follows,
+  // what devices may hold that are away, or that could not be read just now, is not lost: then it is `io`.
   static Result<std::shared_ptr<const ShardSet>> open(Pool& pool, std::string_view key, Search search);
 
   const Shape& shape() const { return shape_; }
@@ -67,8 +68,12 @@ class ShardSet {
   ShardSet(std::string key) : key_(std::move(key)) {}
   void settle_shape(std::vector<std::pair<size_t, ShardTail>> found);
   const Holder* holder_of(unsigned index) const;
-  bool read_units(Pool& pool, const Holder& holder, uint64_t begin, uint64_t end, MutableByteView into,
-                  std::vector<bool>& is_sound) const;
+  struct UnitsRead {
+    bool all_sound = false;
+    bool any_unread = false;  // The device is away or failed: that says nothing of its bytes.
+  };
+  UnitsRead read_units(Pool& pool, const Holder& holder, uint64_t begin, uint64_t end, MutableByteView into,
+                       std::vector<bool>& is_sound) const;
   void read_data_units(Pool& pool, unsigned index, uint64_t offset_bytes, MutableByteView out,
                        std::vector<uint64_t>& spoilt, ReadOutcome& outcome) const;
   bool is_there(Pool& pool, unsigned index) const;
@@ -81,6 +86,7 @@ class ShardSet {
   Shape shape_;
   std::vector<Holder> holders_;
   std::vector<size_t> damaged_;
+  bool any_unread_ = false;  // When it was opened.
 };
 
 }  // namespace holdfast::store::devices
