@@ -13,6 +13,7 @@ constexpr Option options[] = {
     {"bucket", 0, "NAME", "The bucket that there is (backups)"},
     {"port", 0, "N", "Listen on this port (one that is free)"},
     {"listen", 0, "ADDRESS", "Listen on this address of the machine (127.0.0.1)"},
+    {"domain", 0, "NAME", "Clients may call the bucket BUCKET.NAME in the host's place"},
     {"tls-cert", 0, "FILE", "The certificate, in PEM with those that vouch for it (one of its own making)"},
     {"tls-key", 0, "FILE", "The certificate's private key, in PEM"},
     {"plain-http", 0, "", "Speak HTTP without encryption, to this machine alone or behind a proxy"},

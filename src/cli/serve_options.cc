@@ -24,6 +24,10 @@ Result<ServerPlace> server_place_of(const Arguments& arguments) {
   const uint64_t port = TRY(arguments.number("port")).value_or(0);
   if (port > port_max) return Error(ErrorCode::invalid, "--port: at most 65535");
   place.port = static_cast<uint16_t>(port);
+  place.domain = arguments.get("domain").value_or("");
+  if (place.domain.starts_with('.') || place.domain.find_first_of("/: ") != std::string::npos) {
+    return Error(ErrorCode::invalid, "--domain: a name such as s3.example.com, without a port");
+  }
   place.certificate_file = arguments.get("tls-cert").value_or("");
   place.private_key_file = arguments.get("tls-key").value_or("");
   if (place.certificate_file.empty() != place.private_key_file.empty()) {

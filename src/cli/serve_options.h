@@ -10,7 +10,7 @@
 // What all commands that serve S3 share.
 namespace holdfast::cli {
 
-// From --listen, --port, --tls-cert, --tls-key and the environment (HOLDFAST_S3_ACCESS_KEY_ID,
+// From --listen, --port, --domain, --tls-cert, --tls-key and the environment (HOLDFAST_S3_ACCESS_KEY_ID,
 // HOLDFAST_S3_SECRET_ACCESS_KEY).
 Result<ServerPlace> server_place_of(const Arguments& arguments);
 

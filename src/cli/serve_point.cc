@@ -10,6 +10,7 @@ namespace {
 constexpr Option options[] = {
     {"port", 0, "N", "Listen on this port (one that is free)"},
     {"listen", 0, "ADDRESS", "Listen on this address of the machine (127.0.0.1)"},
+    {"domain", 0, "NAME", "Clients may call the bucket BUCKET.NAME in the host's place"},
     {"bucket", 0, "NAME", "What the bucket is called (files)"},
     {"run", 0, "COMMAND", "Run this with the server in its environment, then end"},
     {"tls-cert", 0, "FILE", "Speak HTTPS with this certificate, in PEM with those that vouch for it"},

@@ -80,6 +80,7 @@ struct PointsMount {
 struct ServerPlace {
   std::string address = "127.0.0.1";
   uint16_t port = 0;                         // 0: one that is free.
+  std::string domain;                        // Clients may call buckets NAME.domain; empty: not.
   std::string access_key_id;                 // With the secret; both empty: made anew.
   std::string secret_access_key;
   std::string certificate_file, private_key_file;  // PEM; both empty: plain HTTP, or what the server makes itself.

@@ -84,8 +84,7 @@ void S3Handler::handle(const net::ServedRequest& request, net::RequestBody& body
 }
 
 Outcome<void> S3Handler::serve(Exchange& exchange) {
-  exchange.request = TRY_OUTCOME(parse_s3_request(
-      exchange.received, [&](std::string_view name) { return buckets_.find(name) != nullptr; }));
+  exchange.request = TRY_OUTCOME(parse_s3_request(exchange.received, options_.domain));
   const S3Request& request = exchange.request;
   exchange.verified = TRY_OUTCOME(aws::verify_request(
       {.method = request.method, .path = request.path, .query = request.query_text, .headers = request.headers},

@@ -24,6 +24,7 @@ class BucketSet {
 struct S3HandlerOptions {
   const aws::Credentials* credentials = nullptr;  // Who may ask; must outlive the handler.
   S3Writer* writer = nullptr;                     // Null: nothing can be written. Must outlive the handler.
+  std::string domain = {};                        // Beneath it, the Host names the bucket; see parse_s3_request().
   // Told of what went wrong on our side, and of nothing that a client did. Any thread.
   std::function<void(const std::string& what)> complain = {};
 };

@@ -40,10 +40,14 @@ Outcome<void> check_query(const aws::Query& query) {
   return {};
 }
 
-// "backups.example.com:9000" -> "backups", if there is such a bucket.
-std::string bucket_of_host(std::string_view host, const std::function<bool(std::string_view)>& is_bucket) {
-  for (size_t dot = host.find('.'); dot != std::string_view::npos; dot = host.find('.', dot + 1)) {
-    if (is_bucket(host.substr(0, dot))) return std::string(host.substr(0, dot));
+// "backups.example.com:9000" -> "backups" beneath the domain example.com; empty if it is beneath none.
+std::string bucket_of_host(std::string_view sent, std::string_view domain) {
+  std::string host = lower_case(sent.substr(0, sent.find(':')));
+  if (host.ends_with('.')) host.pop_back();
+  for (const std::string_view known : {domain, std::string_view("localhost")}) {
+    const std::string suffix = "." + lower_case(known);
+    if (known.empty() || host.size() <= suffix.size() || !host.ends_with(suffix)) continue;
+    return host.substr(0, host.size() - suffix.size());
   }
   return {};
 }
@@ -68,8 +72,7 @@ std::optional<std::string_view> S3Request::parameter_of(std::string_view name) c
   return std::nullopt;
 }
 
-Outcome<S3Request> parse_s3_request(const net::ServedRequest& request,
-                                    const std::function<bool(std::string_view)>& is_bucket) {
+Outcome<S3Request> parse_s3_request(const net::ServedRequest& request, std::string_view domain) {
   S3Request parsed{.method = request.method, .headers = &request.headers};
   const std::string_view target = request.target;
   if (!target.starts_with('/')) return refuse(400, "InvalidURI", "Couldn't parse the specified URI.");
@@ -83,7 +86,7 @@ Outcome<S3Request> parse_s3_request(const net::ServedRequest& request,
   TRY_OUTCOME_DO(check_query(parsed.query));
   TRY_OUTCOME_DO(check_headers(request.headers));
   std::string_view rest = std::string_view(*path).substr(1);
-  parsed.bucket = bucket_of_host(*net::find_header(request.headers, "host"), is_bucket);
+  parsed.bucket = bucket_of_host(*net::find_header(request.headers, "host"), domain);
   if (parsed.bucket.empty()) {
     parsed.bucket = rest.substr(0, rest.find('/'));
     rest.remove_prefix(std::min(rest.size(), parsed.bucket.size() + 1));

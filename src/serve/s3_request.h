@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,11 +44,10 @@ struct S3Request {
   std::optional<std::string_view> header(std::string_view name) const { return net::find_header(*headers, name); }
 };
 
-// Takes apart what was sent. `is_bucket` says whether there is a bucket of that name: then "name.host" in Host means
-// it.
+// Takes apart what was sent. A Host of "NAME.domain" or "NAME.localhost" means the bucket NAME, whether there is one or
+// not; any other Host says nothing of buckets: a machine may be called like one of them. `domain`: empty: none.
 // Refuses what two readers could understand in two ways: parameters and headers that stand there twice.
-Outcome<S3Request> parse_s3_request(const net::ServedRequest& request,
-                                    const std::function<bool(std::string_view)>& is_bucket);
+Outcome<S3Request> parse_s3_request(const net::ServedRequest& request, std::string_view domain);
 
 struct ByteRange {
   uint64_t begin_bytes = 0;

@@ -10,13 +10,14 @@
 namespace holdfast::serve {
 namespace {
 
-Outcome<S3Request> parse(std::string target, net::HttpHeaders headers = {{"Host", "server:9000"}}) {
+Outcome<S3Request> parse(std::string target, net::HttpHeaders headers = {{"Host", "server:9000"}},
+                         std::string_view domain = "example.com") {
   // What is parsed refers to the headers.
   static net::ServedRequest request;
   request.method = "GET";
   request.target = std::move(target);
   request.headers = std::move(headers);
-  return parse_s3_request(request, [](std::string_view name) { return name == "bucket" || name == "dotted.name"; });
+  return parse_s3_request(request, domain);
 }
 
 TEST(S3Request, bucket_and_key_are_taken_from_the_path) {
@@ -36,6 +37,20 @@ TEST(S3Request, bucket_may_stand_in_the_host) {
   EXPECT_EQ(parse("/k/1", {{"Host", "bucket.example.com"}})->key, "k/1");
   EXPECT_EQ(parse("/", {{"Host", "dotted.name.example.com:9000"}})->bucket, "dotted.name");
   EXPECT_EQ(parse("/k/1", {{"Host", "bucketexample.com"}})->bucket, "k");
+  EXPECT_EQ(parse("/k/1", {{"Host", "Bucket.Example.COM.:80"}})->bucket, "bucket");
+  EXPECT_EQ(parse("/k/1", {{"Host", "bucket.localhost:9000"}}, "")->bucket, "bucket");
+}
+
+// A machine may be called like the bucket, and a client that names the bucket in the path means no longer key.
+TEST(S3Request, only_a_known_domain_makes_the_host_a_bucket) {
+  for (const char* host : {"backups.corp.example", "backups.example.com:9000", "backups", "127.0.0.1", "[::1]:9000"}) {
+    const auto parsed = parse("/backups/x", {{"Host", host}}, "");
+    EXPECT_EQ(parsed->bucket, "backups") << host;
+    EXPECT_EQ(parsed->key, "x") << host;
+  }
+  EXPECT_EQ(parse("/backups/x", {{"Host", "backups.corp.example"}}, "example")->bucket, "backups.corp");
+  EXPECT_EQ(parse("/backups/x", {{"Host", "corp.example"}}, "corp.example")->key, "x");
+  EXPECT_EQ(parse("/backups/x", {{"Host", "localhost:9000"}}, "")->key, "x");
 }
 
 TEST(S3Request, what_two_readers_could_take_for_two_things_is_refused) {

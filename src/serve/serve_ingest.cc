@@ -39,7 +39,11 @@ Status run_serve_ingest(vault::Vault& vault, const ServeIngestRequest& request) 
   IngestBucket bucket(request.bucket, *ingest, readers);
   UploadRegistry uploads(request.upload_idle_max, vault.clock(), vault.rng());
   IngestWriter writer(bucket, uploads, vault.clock());
-  S3Handler handler(bucket, {.credentials = request.credentials, .writer = &writer, .complain = request.complain},
+  S3Handler handler(bucket,
+                    {.credentials = request.credentials,
+                     .writer = &writer,
+                     .domain = request.domain,
+                     .complain = request.complain},
                     vault.clock());
   net::HttpServerOptions http = request.http;
   http.connection_count_max = connection_count_max;

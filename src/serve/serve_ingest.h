@@ -17,6 +17,7 @@ struct ServeIngestRequest {
   std::string bucket;
   std::string host, user, program_version;  // What its points say.
   net::HttpServerOptions http;
+  std::string domain;                              // S3HandlerOptions::domain
   const aws::Credentials* credentials = nullptr;
   std::chrono::nanoseconds upload_idle_max = std::chrono::hours(24);
   size_t cache_size_bytes = 64 << 20;

@@ -73,7 +73,9 @@ Status run_serve_point(vault::Vault& vault, const ServePointRequest& request) {
   mount::BlockCache nodes(request.cache_size_bytes / 4), blocks(request.cache_size_bytes / 4 * 3);
   mount::DomainReaders readers(vault, domain, nodes, blocks);
   OneBucket buckets(TRY(make_bucket(name, readers, request.point)));
-  S3Handler handler(buckets, {.credentials = request.credentials, .complain = request.complain}, vault.clock());
+  S3Handler handler(buckets,
+                    {.credentials = request.credentials, .domain = request.domain, .complain = request.complain},
+                    vault.clock());
   const auto server = TRY(net::HttpServer::listen(request.http, handler, vault.clock()));
   if (request.listening) request.listening(name, server->port());
   return server->serve(request.stop);

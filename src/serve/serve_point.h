@@ -19,6 +19,7 @@ struct ServePointRequest {
   vault::PointInfo point;
   std::string bucket;                     // Empty: what bucket_name_of() says.
   net::HttpServerOptions http;
+  std::string domain;                     // S3HandlerOptions::domain
   const aws::Credentials* credentials = nullptr;
   size_t cache_size_bytes = 128 << 20;
   std::stop_token stop;

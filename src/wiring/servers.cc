@@ -80,6 +80,7 @@ Status ProgramServices::serve_ingest(vault::Vault& vault, const cli::IngestServe
   wanted.user = request.user;
   wanted.program_version = request.program_version;
   wanted.http = TRY(http_options(request.place));
+  wanted.domain = request.place.domain;
   wanted.credentials = &credentials;
   wanted.upload_idle_max = request.upload_idle_max;
   wanted.stop = request.stop;
@@ -106,6 +107,7 @@ Status ProgramServices::serve_point(vault::Vault& vault, const cli::PointServer&
   wanted.point = request.point;
   wanted.bucket = request.bucket;
   wanted.http = TRY(http_options(request.place));
+  wanted.domain = request.place.domain;
   wanted.credentials = &credentials;
   wanted.stop = request.stop;
   wanted.complain = request.complain;

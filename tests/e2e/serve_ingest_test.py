@@ -252,17 +252,28 @@ def test_a_server_of_its_own_certificate_keeps_it(user):
     assert key.stat().st_mode & 0o077 == 0, "others can read the private key"
 
 
-def test_names_in_the_host_are_buckets_too(plain_server):
-    client = plain_server.client()
-    client.put_object(Bucket=BUCKET, Key="k/1", Body=b"by path")
-    host = f"{BUCKET}.example.com:{plain_server.port}"
-    status, _, body = plain_server.raw(plain_server.signed("GET", "/k/1", host=host))
+def test_names_in_the_host_are_buckets_too(user):
+    server = s3_serving.Serving(user, "serve", "--s3-ingest", "--plain-http", "--domain", "example.com")
+    server.client().put_object(Bucket=BUCKET, Key="k/1", Body=b"by path")
+    host = f"{BUCKET}.example.com:{server.port}"
+    status, _, body = server.raw(server.signed("GET", "/k/1", host=host))
     assert (status, body) == (200, b"by path")
-    assert s3_serving.error_code(plain_server.raw(plain_server.signed("GET", "/k/1", host=f"other.{host}"))) == "NoSuchBucket"
+    assert s3_serving.error_code(server.raw(server.signed("GET", "/k/1", host=f"other.{host}"))) == "NoSuchBucket"
+    server.stop()
+
+
+def test_a_machine_called_like_the_bucket_is_no_bucket(plain_server):
+    host = f"{BUCKET}.example.com:{plain_server.port}"
+    status, _, _ = plain_server.raw(plain_server.signed("PUT", f"/{BUCKET}/k", b"by path", host=host))
+    assert status == 200
+    assert keys_of(plain_server.client()) == ["k"]
+    status, _, body = plain_server.raw(plain_server.signed("GET", f"/{BUCKET}/k", host=host))
+    assert (status, body) == (200, b"by path")
 
 
 def test_mistakes_of_use_are_told(user, place):
     for arguments in ((), ("--s3-ingest", "--bucket", "NO"), ("--s3-ingest", "--tls-cert", "x"),
+                      ("--s3-ingest", "--domain", "http://x"),
                       ("--s3-ingest", "--tls-cert", "x", "--tls-key", "y"), ("--s3-ingest", "--listen", "nowhere")):
         user.run("serve", *arguments, "--run", "true", expect=(1, 2))
     outsider = Holdfast(user.binary, place, user.vault, password="wrong")
