@@ -52,22 +52,26 @@ Error broken(const char* what, const error_code& error) {
   return Error(is_framing ? ErrorCode::invalid : ErrorCode::io, fmt::format("{}: {}", what, error.message()));
 }
 
-// Whether a body's transfer keeps the pace that is asked for.
+// Whether a client keeps the pace that is asked for while it is waited for. What the handler takes in between, for a
+// commit or for a slow store, is not the client's.
 class Pace {
  public:
-  Pace(const HttpServerOptions& options, Clock& clock) : options_(options), clock_(clock), begun_(clock.monotonic()) {}
+  Pace(const HttpServerOptions& options, Clock& clock) : options_(options), clock_(clock) {}
+  // Before a wait for the client, and after it.
+  void begin() { begun_ = clock_.monotonic(); }
   Status moved(size_t size_bytes) {
+    waited_ += clock_.monotonic() - begun_;
     moved_bytes_ += size_bytes;
     const auto allowed = options_.stall_timeout + std::chrono::milliseconds(moved_bytes_ * 1000 /
                                                                             options_.bytes_per_second_min);
-    if (clock_.monotonic() - begun_ <= allowed) return {};
+    if (waited_ <= allowed) return {};
     return Error(ErrorCode::io, "the client is too slow");
   }
 
  private:
   const HttpServerOptions& options_;
   Clock& clock_;
-  const std::chrono::nanoseconds begun_;
+  std::chrono::nanoseconds begun_{0}, waited_{0};
   uint64_t moved_bytes_ = 0;
 };
 
@@ -172,6 +176,7 @@ class ConnectionOver : public HttpConnection {
     Result<size_t> read(MutableByteView out) override {
       if (parser_.is_done() || out.empty()) return size_t{0};
       if (failure_) return *failure_;
+      pace_.begin();
       if (awaits_leave_) {
         awaits_leave_ = false;
         const auto text = as_bytes("HTTP/1.1 100 Continue\r\n\r\n");
@@ -262,6 +267,7 @@ class ConnectionOver : public HttpConnection {
    private:
     Status send(ByteView bytes) {
       if (has_failed_) return Error(ErrorCode::io, "the client is gone");
+      pace_.begin();
       const error_code error = connection_.send(connection_.options_.stall_timeout, bytes);
       Status outcome = error ? Status(broken("answer", error)) : pace_.moved(bytes.size());
       has_failed_ = !outcome;

@@ -64,7 +64,8 @@ struct HttpServerOptions {
   std::chrono::milliseconds idle_timeout{60'000};   // Between requests.
   std::chrono::milliseconds head_timeout{15'000};   // From a head's first byte to its last; also for a TLS handshake.
   std::chrono::milliseconds stall_timeout{30'000};  // Without a byte of a body either way.
-  // Bodies slower than this, once they have taken as long as a stall may, are given up.
+  // Bodies slower than this, once they were waited for as long as a stall may last, are given up. What a handler takes
+  // does not count.
   uint64_t bytes_per_second_min = 1024;
 };
 
