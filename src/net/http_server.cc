@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "net/http_connection.h"
+#include "os/socket.h"
 
 namespace holdfast::net {
 
@@ -50,7 +51,10 @@ class Server : public HttpServer {
     const auto address = asio::ip::make_address(options_.address, error);
     if (error) return Error(ErrorCode::invalid, "'" + options_.address + "' is no IP address to listen on");
     const tcp::endpoint endpoint(address, options_.port);
-    acceptor_.open(endpoint.protocol(), error);
+    os::Fd fd = TRY(os::open_stream_socket(endpoint.protocol().family()));
+    acceptor_.assign(endpoint.protocol(), fd.get(), error);
+    if (!error) (void)fd.release();
+    if (!error) acceptor_.non_blocking(true, error);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(waiting_connection_count_max, error);
@@ -114,17 +118,23 @@ class Server : public HttpServer {
   Status accept_one() EXCLUDES(mutex_) {
     auto connection = HttpConnection::make(options_, handler_, clock_, tls_ ? &*tls_ : nullptr, is_crowded_);
     error_code outcome;
-    acceptor_.async_accept(connection->io(), [&](const error_code& error, tcp::socket socket) {
-      outcome = error;
-      if (!error) connection->take(std::move(socket));
-    });
+    acceptor_.async_wait(tcp::acceptor::wait_read, [&](const error_code& error) { outcome = error; });
     io_.restart();
     io_.run();
-    // Connections that broke while they waited, and a lack of descriptors, pass.
-    const bool passes = outcome == asio::error::connection_aborted || outcome == asio::error::no_descriptors;
-    if (outcome == asio::error::no_descriptors) clock_.sleep_for(std::chrono::milliseconds(100));
-    if (passes) return {};
-    if (outcome) return Error(ErrorCode::io, "accept connections: " + outcome.message());
+    if (outcome) return Error(ErrorCode::io, "wait for connections: " + outcome.message());
+    // Not Asio's accept: its sockets would be inherited by the processes that we start.
+    auto accepted = os::accept_connection(acceptor_.native_handle());
+    if (!accepted && accepted.error().code() == ErrorCode::busy) {
+      clock_.sleep_for(std::chrono::milliseconds(100));
+      return {};
+    }
+    std::optional<os::Fd> fd = TRY(std::move(accepted));
+    if (!fd) return {};
+    tcp::socket socket(connection->io());
+    socket.assign(acceptor_.local_endpoint(outcome).protocol(), fd->get(), outcome);
+    if (outcome) return Error(ErrorCode::io, "accept a connection: " + outcome.message());
+    (void)fd->release();
+    connection->take(std::move(socket));
     const MutexLock lock(mutex_);
     Slot& slot = slots_.emplace_back();
     slot.connection = std::move(connection);

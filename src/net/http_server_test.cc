@@ -2,6 +2,7 @@
 #include "net/http_server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -75,7 +76,7 @@ class Echo : public HttpHandler {
 
 class Socket {
  public:
-  explicit Socket(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Socket(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -260,6 +261,22 @@ TEST_F(HttpServerTest, what_a_handler_takes_is_not_charged_to_the_client) {
     EXPECT_NE(answer.find("Connection: keep-alive"), std::string::npos) << answer;
   }
   EXPECT_EQ(echo_.failure_count, 0) << echo_.last_error;
+}
+
+TEST_F(HttpServerTest, no_child_inherits_what_listens_or_is_served) {
+  start();
+  const Socket socket(server_->port());
+  socket.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(socket.receive("GET /a 0").find("200 OK"), std::string::npos);
+  int socket_count = 0;
+  for (const auto& item : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // The folder's own descriptor.
+    if (!std::filesystem::read_symlink(item.path(), gone).string().starts_with("socket:")) continue;
+    const int fd = std::stoi(item.path().filename());
+    EXPECT_EQ(::fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC) << fd;
+    ++socket_count;
+  }
+  EXPECT_GE(socket_count, 3);  // What listens, and both ends.
 }
 
 TEST_F(HttpServerTest, those_who_only_wait_make_room_for_others) {
