@@ -61,7 +61,7 @@ void body(std::string_view text) {
   verified.has_trailer = (choice & 2) != 0;
   net::HttpHeaders headers{{"x-amz-decoded-content-length", std::to_string(choice >> 3)}};
   if ((choice & 4) != 0) headers.push_back({"x-amz-trailer", "x-amz-checksum-crc32"});
-  auto terms = aws::body_terms(headers, verified, text.size(), 1000);
+  auto terms = aws::body_terms(headers, verified, text.size(), 1000, aws::ChecksumOf::body);
   CHECK(terms.has_value());
   aws::ReceivedBody received(
       [&](MutableByteView out) -> Result<size_t> {

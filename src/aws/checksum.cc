@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/check.h"
 #include "crypto/digest.h"
 
 namespace holdfast::aws {
@@ -29,9 +30,51 @@ constexpr auto make_tables(Word polynomial) {
   }
   return tables;
 }
-constexpr auto crc32_tables = make_tables<uint32_t>(0xedb88320U);
-constexpr auto crc32c_tables = make_tables<uint32_t>(0x82f63b78U);
-constexpr auto crc64nvme_tables = make_tables<uint64_t>(0x9a6c9329ac4bc9b5ULL);
+constexpr uint32_t crc32_polynomial = 0xedb88320U, crc32c_polynomial = 0x82f63b78U;
+constexpr uint64_t crc64nvme_polynomial = 0x9a6c9329ac4bc9b5ULL;
+constexpr auto crc32_tables = make_tables(crc32_polynomial);
+constexpr auto crc32c_tables = make_tables(crc32c_polynomial);
+constexpr auto crc64nvme_tables = make_tables(crc64nvme_polynomial);
+
+template <class Word>
+Bytes big_endian(Word value) {
+  Bytes out(sizeof(Word));
+  for (size_t at = 0; at < out.size(); ++at) {
+    out[at] = static_cast<std::byte>((value >> (8 * (out.size() - 1 - at))) & 0xff);
+  }
+  return out;
+}
+template <class Word>
+Word from_big_endian(ByteView bytes) {
+  CHECK(bytes.size() == sizeof(Word));
+  Word value = 0;
+  for (const std::byte byte : bytes) value = static_cast<Word>(value << 8) | static_cast<Word>(byte);
+  return value;
+}
+
+// A CRC is a remainder of polynomials over GF(2), whose lowest power stands in the highest bit. Bytes that follow
+// multiply what was there by x^8 each, so the first stretch's CRC times x^(8 * size) plus the second's is that of both:
+// the ones that each CRC begins and ends with cancel out.
+template <class Word>
+constexpr Word one = static_cast<Word>(Word{1} << (8 * sizeof(Word) - 1));
+template <class Word>
+Word multiply(Word a, Word b, Word polynomial) {
+  Word product = 0;
+  for (Word power = one<Word>; power != 0; power >>= 1) {
+    if ((a & power) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? polynomial : 0);
+  }
+  return product;
+}
+template <class Word>
+Bytes combine(ByteView first, ByteView second, uint64_t second_size_bytes, Word polynomial) {
+  Word shift = one<Word>, square = one<Word> >> 8;
+  for (uint64_t left = second_size_bytes; left > 0; left >>= 1) {
+    if ((left & 1) != 0) shift = multiply(shift, square, polynomial);
+    square = multiply(square, square, polynomial);
+  }
+  return big_endian<Word>(multiply(from_big_endian<Word>(first), shift, polynomial) ^ from_big_endian<Word>(second));
+}
 
 template <class Word>
 class Crc : public Checksum {
@@ -53,13 +96,7 @@ class Crc : public Checksum {
     }
     crc_ = crc;
   }
-  Bytes value() override {
-    Bytes out(sizeof(Word));
-    for (size_t at = 0; at < out.size(); ++at) {
-      out[at] = static_cast<std::byte>((static_cast<Word>(~crc_) >> (8 * (out.size() - 1 - at))) & 0xff);
-    }
-    return out;
-  }
+  Bytes value() override { return big_endian(static_cast<Word>(~crc_)); }
 
  private:
   const Tables& tables_;
@@ -92,6 +129,17 @@ std::optional<ChecksumKind> parse_checksum_kind(std::string_view name) {
 }
 
 std::string_view name_of(ChecksumKind kind) { return kinds[static_cast<size_t>(kind)].first; }
+
+bool is_crc(ChecksumKind kind) {
+  return kind == ChecksumKind::crc32 || kind == ChecksumKind::crc32c || kind == ChecksumKind::crc64nvme;
+}
+
+Bytes combine_crcs(ChecksumKind kind, ByteView first, ByteView second, uint64_t second_size_bytes) {
+  CHECK(is_crc(kind));
+  if (kind == ChecksumKind::crc64nvme) return combine(first, second, second_size_bytes, crc64nvme_polynomial);
+  return combine(first, second, second_size_bytes,
+                 kind == ChecksumKind::crc32 ? crc32_polynomial : crc32c_polynomial);
+}
 
 std::unique_ptr<Checksum> make_checksum(ChecksumKind kind) {
   switch (kind) {

@@ -43,6 +43,26 @@ TEST(Checksum, words_and_bytes_give_the_same) {
   }
 }
 
+TEST(Checksum, crcs_of_stretches_give_that_of_the_whole) {
+  std::string text;
+  for (int at = 0; at < 1000; ++at) text += static_cast<char>(at * 11);
+  for (const char* name : {"crc32", "crc32c", "crc64nvme"}) {
+    const ChecksumKind kind = *parse_checksum_kind(name);
+    const auto crc_of = [&](std::string_view of) {
+      const auto checksum = make_checksum(kind);
+      checksum->update(as_bytes(of));
+      return checksum->value();
+    };
+    EXPECT_TRUE(is_crc(kind));
+    for (const size_t middle : {0, 1, 7, 500, 999, 1000}) {
+      const Bytes first = crc_of(std::string_view(text).substr(0, middle));
+      const Bytes second = crc_of(std::string_view(text).substr(middle));
+      EXPECT_EQ(to_hex(combine_crcs(kind, first, second, text.size() - middle)), to_hex(crc_of(text))) << name;
+    }
+  }
+  EXPECT_FALSE(is_crc(ChecksumKind::sha256));
+}
+
 TEST(Base64, only_what_is_written_is_read) {
   for (const std::string_view text : {"", "f", "fo", "foo", "foob"}) {
     const std::string encoded = to_base64(as_bytes(text));

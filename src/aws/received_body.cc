@@ -31,16 +31,17 @@ std::optional<uint64_t> parse_size(std::string_view text, int base) {
   return value;
 }
 
+}  // namespace
+
 Outcome<Bytes> decode_checksum(ChecksumKind kind, std::string_view text) {
   auto value = from_base64(text);
   if (value && value->size() == make_checksum(kind)->value().size()) return std::move(*value);
   return malformed("Value for x-amz-checksum-" + std::string(name_of(kind)) + " header is invalid.");
 }
 
-}  // namespace
-
 Outcome<BodyTerms> body_terms(const net::HttpHeaders& headers, const Verified& verified,
-                              std::optional<uint64_t> wire_size_bytes, uint64_t size_bytes_max) {
+                              std::optional<uint64_t> wire_size_bytes, uint64_t size_bytes_max,
+                              ChecksumOf checksum_of) {
   BodyTerms terms{.size_bytes_max = size_bytes_max, .size_bytes = wire_size_bytes, .md5 = {}, .checksum = {},
                   .checksum_value = {}};
   const bool is_chunked = verified.payload == PayloadMode::chunks || verified.payload == PayloadMode::unsigned_chunks;
@@ -62,6 +63,7 @@ Outcome<BodyTerms> body_terms(const net::HttpHeaders& headers, const Verified& v
   for (const net::HttpHeader& header : headers) {
     const std::string name = net::lower_case(header.name);
     const bool is_trailer = name == "x-amz-trailer";
+    if (!is_trailer && checksum_of == ChecksumOf::object) continue;
     const std::string subject = is_trailer ? net::lower_case(folded_value(header.value)) : name;
     if (!subject.starts_with(checksum_prefix)) continue;
     const auto kind = parse_checksum_kind(std::string_view(subject).substr(checksum_prefix.size()));
@@ -263,6 +265,7 @@ ReceivedBody::ReceivedBody(ReceivedBody&&) noexcept = default;
 Outcome<size_t> ReceivedBody::read(MutableByteView out) { return state_->read(out); }
 uint64_t ReceivedBody::size_bytes() const { return state_->read_bytes; }
 Bytes ReceivedBody::md5() { return std::move(state_->md5_value); }
+std::optional<ChecksumKind> ReceivedBody::checksum_kind() const { return state_->terms.checksum; }
 const std::optional<std::pair<ChecksumKind, Bytes>>& ReceivedBody::checksum() const { return state_->checksum; }
 
 }  // namespace holdfast::aws

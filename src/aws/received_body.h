@@ -26,9 +26,14 @@ struct BodyTerms {
   std::optional<ChecksumKind> checksum;      // Announced in a header, or for the trailer.
   std::optional<Bytes> checksum_value;       // Nothing: it comes in the trailer.
 };
+// Whose the x-amz-checksum-* in a request's headers is: that of the body it has, or of an object that it speaks of.
+enum class ChecksumOf : uint8_t { body, object };
 // From Content-Length or x-amz-decoded-content-length, Content-MD5, x-amz-checksum-* and x-amz-trailer.
 Outcome<BodyTerms> body_terms(const net::HttpHeaders& headers, const Verified& verified,
-                              std::optional<uint64_t> wire_size_bytes, uint64_t size_bytes_max);
+                              std::optional<uint64_t> wire_size_bytes, uint64_t size_bytes_max, ChecksumOf checksum_of);
+
+// "BASE64" as the value of x-amz-checksum-KIND; InvalidRequest if it is none.
+Outcome<Bytes> decode_checksum(ChecksumKind kind, std::string_view text);
 
 // A body whose every byte is accounted for: aws-chunked is decoded; signatures, hashes, checksums, sizes are checked.
 // What read() yields is to be believed only once it has yielded 0.
@@ -41,6 +46,8 @@ class ReceivedBody {
   Outcome<size_t> read(MutableByteView out);
   uint64_t size_bytes() const;      // Read so far.
   Bytes md5();                      // Once, at the end.
+  // The kind that was announced; its value may be yet to come.
+  std::optional<ChecksumKind> checksum_kind() const;
   // The checksum that the client gave and that was right; nothing if it gave none.
   const std::optional<std::pair<ChecksumKind, Bytes>>& checksum() const;
 

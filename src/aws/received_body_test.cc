@@ -26,7 +26,8 @@ class BodyTest : public ::testing::Test {
   }
   // What the body comes to: its bytes, or the code of the refusal. Reads in pieces of every size.
   std::string take(const std::string& wire, std::optional<uint64_t> wire_size = {}) {
-    const auto terms = body_terms(headers_, verified_, wire_size.value_or(wire.size()), size_max_);
+    const auto terms = body_terms(headers_, verified_, wire_size.value_or(wire.size()), size_max_,
+                                  checksum_of_);
     if (!terms) return terms.error().code;
     size_t at = 0;
     const WireReader reader = [&](MutableByteView out) -> Result<size_t> {
@@ -70,6 +71,7 @@ class BodyTest : public ::testing::Test {
   Verified verified_;
   net::HttpHeaders headers_;
   uint64_t size_max_ = 1000;
+  ChecksumOf checksum_of_ = ChecksumOf::body;
   std::string md5_;
 };
 
@@ -108,6 +110,9 @@ TEST_F(BodyTest, checksums_are_checked) {
   EXPECT_EQ(take("123456789"), "InvalidRequest");
   headers_ = {{"x-amz-checksum-crc32", "y/Q5"}};
   EXPECT_EQ(take("123456789"), "InvalidRequest");
+  headers_ = {{"x-amz-checksum-crc32", "y/Q5Jg=="}};
+  checksum_of_ = ChecksumOf::object;
+  EXPECT_EQ(take("a list of parts"), "a list of parts");
 }
 
 TEST_F(BodyTest, signed_chunks_are_put_together) {

@@ -22,14 +22,14 @@ void Exchange::answer_xml(const std::string& xml) {
   if (begun && request.method != "HEAD") response.write(as_bytes(xml)).ignore("the client is gone");
 }
 
-Outcome<aws::ReceivedBody> Exchange::open_body(uint64_t size_bytes_max) {
+Outcome<aws::ReceivedBody> Exchange::open_body(uint64_t size_bytes_max, aws::ChecksumOf checksum_of) {
   aws::BodyTerms terms =
-      TRY_OUTCOME(aws::body_terms(received.headers, verified, received.body_size_bytes, size_bytes_max));
+      TRY_OUTCOME(aws::body_terms(received.headers, verified, received.body_size_bytes, size_bytes_max, checksum_of));
   return aws::ReceivedBody([this](MutableByteView out) { return body.read(out); }, verified, std::move(terms));
 }
 
-Outcome<std::string> Exchange::read_document(uint64_t size_bytes_max) {
-  aws::ReceivedBody document = TRY_OUTCOME(open_body(size_bytes_max));
+Outcome<std::string> Exchange::read_document(uint64_t size_bytes_max, aws::ChecksumOf checksum_of) {
+  aws::ReceivedBody document = TRY_OUTCOME(open_body(size_bytes_max, checksum_of));
   std::string text;
   Bytes piece(piece_size_bytes);
   while (const size_t size = TRY_OUTCOME(document.read(piece))) text += as_text(ByteView(piece).first(size));

@@ -20,10 +20,10 @@ struct Exchange {
   // An answer without a document, or with one. That the client is gone is no matter here.
   void answer(int status, const net::HttpHeaders& more);
   void answer_xml(const std::string& xml);
-  // The body, to be read and checked; `size_bytes_max`: refuses more.
-  Outcome<aws::ReceivedBody> open_body(uint64_t size_bytes_max);
+  // The body, to be read and checked; `size_bytes_max`: refuses more. `checksum_of`: see aws::body_terms().
+  Outcome<aws::ReceivedBody> open_body(uint64_t size_bytes_max, aws::ChecksumOf checksum_of);
   // The whole of a small body.
-  Outcome<std::string> read_document(uint64_t size_bytes_max);
+  Outcome<std::string> read_document(uint64_t size_bytes_max, aws::ChecksumOf checksum_of);
 };
 
 // What a server does beyond reading.

@@ -6,6 +6,7 @@
 #include "aws/base64.h"
 #include "aws/time_text.h"
 #include "base/hash_id.h"
+#include "serve/upload_checksum.h"
 #include "serve/write_documents.h"
 #include "serve/xml_writer.h"
 
@@ -66,8 +67,12 @@ Outcome<void> IngestWriter::serve_object(Exchange& exchange, BucketView& bucket)
   return not_allowed();
 }
 
-Outcome<IngestWriter::Stored> IngestWriter::receive(Exchange& exchange, Whole whole) {
-  aws::ReceivedBody body = TRY_OUTCOME(exchange.open_body(object_size_bytes_max));
+Outcome<IngestWriter::Stored> IngestWriter::receive(Exchange& exchange, Whole whole,
+                                                    std::optional<aws::ChecksumKind> checksum_kind) {
+  aws::ReceivedBody body = TRY_OUTCOME(exchange.open_body(object_size_bytes_max, aws::ChecksumOf::body));
+  TRY_OUTCOME_DO(check_kind(checksum_kind, body.checksum_kind()));
+  std::unique_ptr<aws::Checksum> checksum;
+  if (checksum_kind && !body.checksum_kind()) checksum = aws::make_checksum(*checksum_kind);
   const uint64_t announced = exchange.received.body_size_bytes.value_or(window_size_bytes);
   Bytes window(static_cast<size_t>(std::min<uint64_t>(window_size_bytes, std::max<uint64_t>(announced, 1))));
   std::vector<format::Extent> extents;
@@ -83,6 +88,7 @@ Outcome<IngestWriter::Stored> IngestWriter::receive(Exchange& exchange, Whole wh
     }
     const bool is_whole = whole == Whole::yes && has_ended && extents.empty();
     const ByteView bytes = ByteView(window).first(held);
+    if (checksum) checksum->update(bytes);
     if (is_whole && held > 0) {
       stored.content = TRY_OR_REFUSE(ingest.store(bytes));
     } else if (held > 0) {
@@ -95,6 +101,7 @@ Outcome<IngestWriter::Stored> IngestWriter::receive(Exchange& exchange, Whole wh
   stored.size_bytes = body.size_bytes();
   stored.md5 = body.md5();
   stored.checksum = body.checksum();
+  if (checksum) stored.checksum.emplace(*checksum_kind, checksum->value());
   return stored;
 }
 
@@ -106,7 +113,7 @@ Outcome<void> IngestWriter::put_object(Exchange& exchange) {
     object.existing = NewObject::Existing::forbid;
   }
   if (request.header("if-match")) return refuse(501, "NotImplemented", "If-Match is not supported for writes.");
-  Stored stored = TRY_OUTCOME(receive(exchange, Whole::yes));
+  Stored stored = TRY_OUTCOME(receive(exchange, Whole::yes, std::nullopt));
   net::HttpHeaders answer{{"ETag", "\"" + to_hex(stored.md5) + "\""}};
   object.attributes.size_bytes = stored.size_bytes;
   object.attributes.etag = to_hex(stored.md5);
@@ -169,7 +176,7 @@ Outcome<void> IngestWriter::delete_object(Exchange& exchange) {
 }
 
 Outcome<void> IngestWriter::delete_objects(Exchange& exchange) {
-  const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max));
+  const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max, aws::ChecksumOf::body));
   const DeleteList list = TRY_OUTCOME(parse_delete(document));
   TRY_OUTCOME_DO(commit_removal(bucket_.ingest(), list.keys));
   XmlWriter xml("DeleteResult");

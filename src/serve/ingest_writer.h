@@ -26,7 +26,8 @@ class IngestWriter : public S3Writer {
   Outcome<void> serve_bucket(Exchange& exchange);
   Outcome<void> serve_object(Exchange& exchange, BucketView& bucket);
   enum class Whole : uint8_t { yes, no };  // Whether a body is a content of its own, or part of one.
-  Outcome<Stored> receive(Exchange& exchange, Whole whole);
+  // `checksum_kind`: what is computed if the client sends none; it may send no other.
+  Outcome<Stored> receive(Exchange& exchange, Whole whole, std::optional<aws::ChecksumKind> checksum_kind);
   Outcome<void> put_object(Exchange& exchange);
   Outcome<void> copy_object(Exchange& exchange, BucketView& bucket);
   Outcome<void> delete_object(Exchange& exchange);

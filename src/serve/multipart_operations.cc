@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "aws/base64.h"
 #include "aws/time_text.h"
 #include "base/hash_id.h"
 #include "crypto/digest.h"
 #include "serve/ingest_writer.h"
+#include "serve/upload_checksum.h"
 #include "serve/write_documents.h"
 #include "serve/xml_writer.h"
 
@@ -20,24 +23,33 @@ std::string quoted(const std::string& etag) { return "\"" + etag + "\""; }
 
 // What was announced as the whole object, from the parts that are named.
 struct Composed {
+  std::vector<const UploadedPart*> sources;
   std::vector<format::Content> parts;
   std::vector<format::PartRun> runs;
   uint64_t size_bytes = 0;
   std::string etag;
 };
 
+bool is_as_named(const UploadedPart& part, const NamedPart& name) {
+  if (part.md5 != name.md5) return false;
+  return std::all_of(name.checksums.begin(), name.checksums.end(),
+                     [&](const auto& checksum) { return part.checksum == checksum; });
+}
+
+// `upload` must outlive it.
 Outcome<Composed> compose(const Upload& upload, const std::vector<NamedPart>& named) {
   Composed composed;
   crypto::Digest md5(crypto::DigestKind::md5);
   for (const NamedPart& name : named) {
     const auto part = upload.parts.find(name.number);
-    if (part == upload.parts.end() || part->second.md5 != name.md5) {
+    if (part == upload.parts.end() || !is_as_named(part->second, name)) {
       return refuse(400, "InvalidPart", "One or more of the specified parts could not be found.");
     }
     if (part->second.size_bytes < part_size_bytes_min && &name != &named.back()) {
       return refuse(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
     }
     md5.update(part->second.md5);
+    composed.sources.push_back(&part->second);
     composed.parts.push_back(part->second.content);
     composed.size_bytes += part->second.size_bytes;
     format::add_part(composed.runs, part->second.size_bytes);
@@ -46,10 +58,15 @@ Outcome<Composed> compose(const Upload& upload, const std::vector<NamedPart>& na
   return composed;
 }
 
-std::string complete_xml(const S3Request& request, const std::string& etag) {
+std::string complete_xml(const S3Request& request, const std::string& etag,
+                         const std::optional<WholeChecksum>& checksum) {
   XmlWriter xml("CompleteMultipartUploadResult");
   xml.element("Location", "/" + request.bucket + request.path).element("Bucket", request.bucket);
   xml.element("Key", request.key).element("ETag", quoted(etag));
+  if (checksum) {
+    xml.element(element_name_of(checksum->kind), aws::to_base64(checksum->value));
+    xml.element("ChecksumType", "FULL_OBJECT");
+  }
   return xml.take();
 }
 
@@ -58,7 +75,8 @@ std::string complete_xml(const S3Request& request, const std::string& etag) {
 Outcome<void> IngestWriter::create_upload(Exchange& exchange) {
   const S3Request& request = exchange.request;
   format::BucketAttributes attributes = TRY_OUTCOME(attributes_of(request));
-  const std::string id = TRY_OUTCOME(uploads_.begin(request.key, std::move(attributes)));
+  const auto checksum = TRY_OUTCOME(checksum_of_upload(request));
+  const std::string id = TRY_OUTCOME(uploads_.begin(request.key, std::move(attributes), checksum));
   XmlWriter xml("InitiateMultipartUploadResult");
   xml.element("Bucket", request.bucket).element("Key", request.key).element("UploadId", id);
   exchange.answer_xml(xml.take());
@@ -75,15 +93,16 @@ Outcome<void> IngestWriter::upload_part(Exchange& exchange) {
     return refuse(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
   }
   const std::string_view id = *request.parameter_of("uploadId");
-  TRY_OUTCOME_DO(uploads_.touch(id, request.key));
-  Stored stored = TRY_OUTCOME(receive(exchange, Whole::no));
+  const auto checksum = TRY_OUTCOME(uploads_.touch(id, request.key));
+  const auto kind = checksum ? std::optional(checksum->kind) : std::nullopt;
+  Stored stored = TRY_OUTCOME(receive(exchange, Whole::no, kind));
   net::HttpHeaders answer{{"ETag", quoted(to_hex(stored.md5))}};
   if (stored.checksum) {
     answer.push_back({"x-amz-checksum-" + std::string(aws::name_of(stored.checksum->first)),
                       aws::to_base64(stored.checksum->second)});
   }
   UploadedPart part{.md5 = std::move(stored.md5), .size_bytes = stored.size_bytes, .modified = clock_.now(),
-                    .content = std::move(stored.content)};
+                    .checksum = std::move(stored.checksum), .content = std::move(stored.content)};
   TRY_OUTCOME_DO(uploads_.put(id, request.key, static_cast<uint32_t>(*number), std::move(part)));
   exchange.answer(200, answer);
   return {};
@@ -92,23 +111,32 @@ Outcome<void> IngestWriter::upload_part(Exchange& exchange) {
 Outcome<void> IngestWriter::complete_upload(Exchange& exchange) {
   const S3Request& request = exchange.request;
   const std::string_view id = *request.parameter_of("uploadId");
-  const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max));
+  const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max, aws::ChecksumOf::object));
   const std::vector<NamedPart> named = TRY_OUTCOME(parse_complete_multipart(document));
   // A client that did not hear our answer asks again.
   if (const auto etag = uploads_.completed_etag(id, request.key)) {
-    exchange.answer_xml(complete_xml(request, *etag));
+    exchange.answer_xml(complete_xml(request, *etag, std::nullopt));
     return {};
   }
   const Upload upload = TRY_OUTCOME(uploads_.get(id, request.key));
   Composed composed = TRY_OUTCOME(compose(upload, named));
+  const auto checksum = TRY_OUTCOME(check_whole(request, upload.checksum, composed.sources));
+  const auto size = request.header("x-amz-mp-object-size");
+  if (size && parse_number(*size, UINT64_MAX) != composed.size_bytes) {
+    return refuse(400, "InvalidRequest", "The parts do not come to the size that x-amz-mp-object-size says.");
+  }
   NewObject object{.key = request.key, .attributes = upload.attributes, .parts = std::move(composed.parts)};
   if (request.header("if-none-match") == "*") object.existing = NewObject::Existing::forbid;
   object.attributes.size_bytes = composed.size_bytes;
   object.attributes.etag = composed.etag;
   object.attributes.parts = std::move(composed.runs);
+  if (checksum) {
+    object.attributes.checksums = {{std::string(aws::name_of(checksum->kind)), aws::to_base64(checksum->value)}};
+    object.attributes.checksum_type = "FULL_OBJECT";
+  }
   TRY_OUTCOME_DO(commit_object(bucket_.ingest(), object, clock_.now()));
   uploads_.complete(id, composed.etag);
-  exchange.answer_xml(complete_xml(request, composed.etag));
+  exchange.answer_xml(complete_xml(request, composed.etag, checksum));
   return {};
 }
 

@@ -104,6 +104,9 @@ TEST(WriteDocuments, parts_must_ascend_and_name_an_md5) {
   EXPECT_EQ(codes(part(0, md5)), "MalformedXML");
   EXPECT_EQ(codes(part(10'001, md5)), "MalformedXML");
   EXPECT_EQ(codes(""), "MalformedXML");
+  const std::string checksum = "<Part><ETag>" + md5 + "</ETag><PartNumber>1</PartNumber><ChecksumCRC32>";
+  EXPECT_EQ(codes(checksum + "y/Q5Jg==</ChecksumCRC32></Part>"), "1");
+  EXPECT_EQ(codes(checksum + "y/Q5</ChecksumCRC32></Part>"), "InvalidRequest");
   EXPECT_EQ(parse_complete_multipart("<Delete/>").error().code, "MalformedXML");
 }
 

@@ -14,12 +14,13 @@ constexpr size_t id_size_bytes = 24;
 
 }  // namespace
 
-Outcome<std::string> UploadRegistry::begin(std::string key, format::BucketAttributes attributes) {
+Outcome<std::string> UploadRegistry::begin(std::string key, format::BucketAttributes attributes,
+                                           std::optional<UploadChecksum> checksum) {
   Bytes random(id_size_bytes);
   rng_.fill(random);
   Kept kept;
   kept.upload = {.id = to_hex(random), .key = std::move(key), .attributes = std::move(attributes),
-                 .begun = clock_.now(), .parts = {}};
+                 .checksum = checksum, .begun = clock_.now(), .parts = {}};
   kept.touched = clock_.monotonic();
   std::string id = kept.upload.id;
   const MutexLock lock(mutex_);
@@ -51,10 +52,9 @@ Outcome<UploadRegistry::Kept*> UploadRegistry::find(std::string_view id, std::st
   return &found->second;
 }
 
-Outcome<void> UploadRegistry::touch(std::string_view id, std::string_view key) {
+Outcome<std::optional<UploadChecksum>> UploadRegistry::touch(std::string_view id, std::string_view key) {
   const MutexLock lock(mutex_);
-  TRY_OUTCOME_DO(find(id, key));
-  return {};
+  return TRY_OUTCOME(find(id, key))->upload.checksum;
 }
 
 Outcome<void> UploadRegistry::put(std::string_view id, std::string_view key, uint32_t number, UploadedPart part) {
@@ -97,7 +97,8 @@ std::vector<Upload> UploadRegistry::all() {
     const MutexLock lock(mutex_);
     for (const auto& [id, kept] : uploads_) {
       if (kept.etag) continue;
-      found.push_back({.id = id, .key = kept.upload.key, .attributes = {}, .begun = kept.upload.begun, .parts = {}});
+      found.push_back({.id = id, .key = kept.upload.key, .attributes = {}, .checksum = {},
+                       .begun = kept.upload.begun, .parts = {}});
     }
   }
   std::sort(found.begin(), found.end(), [](const Upload& a, const Upload& b) {

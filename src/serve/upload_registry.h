@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "aws/checksum.h"
 #include "base/mutex.h"
 #include "format/bucket_attributes.h"
 #include "format/content.h"
@@ -15,11 +16,19 @@
 
 namespace holdfast::serve {
 
+// The checksum that an upload was begun with.
+struct UploadChecksum {
+  aws::ChecksumKind kind = aws::ChecksumKind::crc64nvme;
+  bool is_of_whole = false;  // FULL_OBJECT: of all bytes. Else COMPOSITE: of the parts' checksums.
+};
+
 // A part of an upload under way; its bytes are in the vault.
 struct UploadedPart {
   Bytes md5;
   uint64_t size_bytes = 0;
   UnixTimeNs modified = 0;
+  // Of the kind that the upload was begun with, if that named one.
+  std::optional<std::pair<aws::ChecksumKind, Bytes>> checksum;
   format::Content content;
 };
 
@@ -27,7 +36,8 @@ struct UploadedPart {
 struct Upload {
   std::string id;
   std::string key;
-  format::BucketAttributes attributes;  // As asked for when it began.
+  format::BucketAttributes attributes;  // As asked for when it began; the checksum too.
+  std::optional<UploadChecksum> checksum;
   UnixTimeNs begun = 0;
   std::map<uint32_t, UploadedPart> parts;
 };
@@ -40,9 +50,10 @@ class UploadRegistry {
       : idle_max_(idle_max), clock_(clock), rng_(rng) {}
 
   // The new upload's id. Refuses more than so many at a time.
-  Outcome<std::string> begin(std::string key, format::BucketAttributes attributes) EXCLUDES(mutex_);
-  // NoSuchUpload unless there is one of that id for that key. Counts as a touch.
-  Outcome<void> touch(std::string_view id, std::string_view key) EXCLUDES(mutex_);
+  Outcome<std::string> begin(std::string key, format::BucketAttributes attributes,
+                             std::optional<UploadChecksum> checksum) EXCLUDES(mutex_);
+  // NoSuchUpload unless there is one of that id for that key. Counts as a touch. Yields what it was begun with.
+  Outcome<std::optional<UploadChecksum>> touch(std::string_view id, std::string_view key) EXCLUDES(mutex_);
   Outcome<void> put(std::string_view id, std::string_view key, uint32_t number, UploadedPart part) EXCLUDES(mutex_);
   // As it is now.
   Outcome<Upload> get(std::string_view id, std::string_view key) EXCLUDES(mutex_);

@@ -31,7 +31,7 @@ class UploadRegistryTest : public ::testing::Test {
 };
 
 TEST_F(UploadRegistryTest, an_upload_is_known_by_its_id_and_key) {
-  const std::string id = *uploads_.begin("k", {});
+  const std::string id = *uploads_.begin("k", {}, {});
   EXPECT_TRUE(uploads_.put(id, "k", 2, part(5)));
   EXPECT_TRUE(uploads_.put(id, "k", 2, part(6)));
   EXPECT_EQ(uploads_.get(id, "k")->parts.at(2).size_bytes, 6U);
@@ -43,7 +43,7 @@ TEST_F(UploadRegistryTest, an_upload_is_known_by_its_id_and_key) {
 }
 
 TEST_F(UploadRegistryTest, what_nobody_touches_expires) {
-  const std::string kept = *uploads_.begin("a", {}), stale = *uploads_.begin("b", {});
+  const std::string kept = *uploads_.begin("a", {}, {}), stale = *uploads_.begin("b", {}, {});
   clock_.time += 50min;
   EXPECT_TRUE(uploads_.touch(kept, "a"));
   clock_.time += 20min;
@@ -53,15 +53,15 @@ TEST_F(UploadRegistryTest, what_nobody_touches_expires) {
 }
 
 TEST_F(UploadRegistryTest, a_complete_one_is_remembered_and_makes_room) {
-  const std::string done = *uploads_.begin("k", {});
+  const std::string done = *uploads_.begin("k", {}, {});
   uploads_.complete(done, "etag-2");
   EXPECT_EQ(uploads_.completed_etag(done, "k"), "etag-2");
   EXPECT_EQ(uploads_.completed_etag(done, "other"), std::nullopt);
   EXPECT_EQ(uploads_.get(done, "k").error().code, "NoSuchUpload");
   EXPECT_TRUE(uploads_.all().empty());
-  for (int count = 0; count < 1000; ++count) EXPECT_TRUE(uploads_.begin("more", {}));
+  for (int count = 0; count < 1000; ++count) EXPECT_TRUE(uploads_.begin("more", {}, {}));
   EXPECT_EQ(uploads_.completed_etag(done, "k"), std::nullopt);
-  EXPECT_EQ(uploads_.begin("one too many", {}).error().code, "SlowDown");
+  EXPECT_EQ(uploads_.begin("one too many", {}, {}).error().code, "SlowDown");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "aws/received_body.h"
 #include "aws/xml.h"
 #include "base/hash_id.h"
 
@@ -34,6 +35,13 @@ std::optional<Bytes> md5_of_etag(std::string_view etag) {
 
 }  // namespace
 
+std::string element_name_of(aws::ChecksumKind kind) {
+  std::string name(aws::name_of(kind));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return "Checksum" + name;
+}
+
 Outcome<std::vector<NamedPart>> parse_complete_multipart(std::string_view text) {
   const pugi::xml_document document = TRY_OUTCOME(parse(text, "CompleteMultipartUpload"));
   std::vector<NamedPart> parts;
@@ -46,6 +54,11 @@ Outcome<std::vector<NamedPart>> parse_complete_multipart(std::string_view text) 
       return refuse(400, "InvalidPartOrder", "The list of parts was not in ascending order.");
     }
     parts.push_back({.number = static_cast<uint32_t>(*number), .md5 = std::move(*md5)});
+    for (const aws::ChecksumKind kind : aws::checksum_kinds) {
+      const std::string value = aws::child_text(node, element_name_of(kind).c_str());
+      if (value.empty()) continue;
+      parts.back().checksums.emplace_back(kind, TRY_OUTCOME(aws::decode_checksum(kind, value)));
+    }
   }
   if (parts.empty()) return malformed_xml();
   return parts;

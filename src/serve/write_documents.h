@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "aws/checksum.h"
 #include "base/bytes.h"
 #include "serve/s3_request.h"
 
@@ -17,8 +18,12 @@ inline constexpr size_t deleted_count_max = 1000;
 struct NamedPart {
   uint32_t number = 0;
   Bytes md5;
+  std::vector<std::pair<aws::ChecksumKind, Bytes>> checksums = {};
 };
-// <CompleteMultipartUpload>: parts in ascending order. MalformedXML, InvalidPartOrder, InvalidPart.
+// "ChecksumCRC32" of documents, of crc32.
+std::string element_name_of(aws::ChecksumKind kind);
+
+// <CompleteMultipartUpload>: parts in ascending order. MalformedXML, InvalidPartOrder, InvalidPart, InvalidRequest.
 Outcome<std::vector<NamedPart>> parse_complete_multipart(std::string_view text);
 
 struct DeleteList {

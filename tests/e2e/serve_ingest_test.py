@@ -2,6 +2,7 @@
 """Uploads that become recovery points: unmodified boto3, aws-cli and restic write into the vault and read back; what was
 acknowledged is there after a kill; what was removed stays in earlier points."""
 
+import base64
 import concurrent.futures
 import hashlib
 import os
@@ -9,6 +10,7 @@ import random
 import shutil
 import signal
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,33 @@ def test_parts_come_in_any_order_and_only_those_named_count(plain_server):
     # Whoever did not hear the answer asks again.
     assert complete(1, 2, 3)["ETag"] == done["ETag"]
     assert code_of(lambda: client.upload_part(PartNumber=1, Body=b"x", **upload)) == "NoSuchUpload"
+
+
+def test_the_checksum_of_a_whole_that_comes_in_parts_is_checked(plain_server, place):
+    data = random.Random(6).randbytes(12_000_000)
+    right = "WSJytv4feY0="  # Its CRC64NVME, by another implementation than ours.
+    client = plain_server.client(request_checksum_calculation="when_required")
+
+    def put(checksum, **more):
+        made = client.create_multipart_upload(Bucket=BUCKET, Key="k", ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT")
+        upload = {"Bucket": BUCKET, "Key": "k", "UploadId": made["UploadId"]}
+        parts = [{"PartNumber": number, "ETag": client.upload_part(PartNumber=number, Body=body, **upload)["ETag"]}
+                 for number, body in ((1, data[:6 << 20]), (2, data[6 << 20:]))]
+        return client.complete_multipart_upload(MultipartUpload={"Parts": parts}, ChecksumCRC64NVME=checksum,
+                                                ChecksumType="FULL_OBJECT", **more, **upload)
+    assert code_of(lambda: put("AAAAAAAAAAA=")) == "BadDigest"
+    assert code_of(lambda: put(right, MpuObjectSize=len(data) - 1)) == "InvalidRequest"
+    assert keys_of(client) == []
+    assert put(right, MpuObjectSize=len(data))["ChecksumCRC64NVME"] == right
+    kept = client.head_object(Bucket=BUCKET, Key="k", ChecksumMode="ENABLED")
+    assert (kept["ChecksumCRC64NVME"], kept["ChecksumType"]) == (right, "FULL_OBJECT")
+
+    path = Path(place) / "data"
+    path.write_bytes(data)
+    crc32 = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+    plain_server.client().upload_file(str(path), BUCKET, "by-boto3", ExtraArgs={"ChecksumCRC32": crc32})
+    assert client.head_object(Bucket=BUCKET, Key="by-boto3", ChecksumMode="ENABLED")["ChecksumCRC32"] == crc32
+    assert client.get_object(Bucket=BUCKET, Key="by-boto3")["Body"].read() == data
 
 
 def test_uploads_are_aborted_and_expire(user):
