@@ -29,6 +29,7 @@ bool IngestWriter::takes(const S3Request& request) const {
 }
 
 Outcome<void> IngestWriter::serve(Exchange& exchange, BucketView& bucket) {
+  TRY_OUTCOME_DO(refuse_unsupported(exchange.request));
   return exchange.request.key.empty() ? serve_bucket(exchange) : serve_object(exchange, bucket);
 }
 
@@ -107,12 +108,8 @@ Outcome<IngestWriter::Stored> IngestWriter::receive(Exchange& exchange, Whole wh
 
 Outcome<void> IngestWriter::put_object(Exchange& exchange) {
   const S3Request& request = exchange.request;
-  NewObject object{.key = request.key, .attributes = TRY_OUTCOME(attributes_of(request)), .parts = {}};
-  if (const auto condition = request.header("if-none-match")) {
-    if (*condition != "*") return refuse(501, "NotImplemented", "If-None-Match must be * here.");
-    object.existing = NewObject::Existing::forbid;
-  }
-  if (request.header("if-match")) return refuse(501, "NotImplemented", "If-Match is not supported for writes.");
+  NewObject object{.key = request.key, .attributes = TRY_OUTCOME(attributes_of(request)), .parts = {},
+                   .existing = TRY_OUTCOME(existing_of(request))};
   Stored stored = TRY_OUTCOME(receive(exchange, Whole::yes, std::nullopt));
   net::HttpHeaders answer{{"ETag", "\"" + to_hex(stored.md5) + "\""}};
   object.attributes.size_bytes = stored.size_bytes;
@@ -134,7 +131,14 @@ Outcome<void> IngestWriter::copy_object(Exchange& exchange, BucketView& bucket) 
   const S3Request& request = exchange.request;
   // "/bucket/key" or "bucket/key", percent-encoded, perhaps with "?versionId=null".
   std::string_view text = *request.header("x-amz-copy-source");
-  text = text.substr(0, text.find('?'));
+  const size_t mark = std::min(text.find('?'), text.size());
+  const auto query = aws::parse_received_query(text.substr(std::min(mark + 1, text.size())));
+  if (!query || std::any_of(query->begin(), query->end(), [](const auto& item) {
+        return item.first != "versionId" || item.second != null_version;
+      })) {
+    return refuse(400, "InvalidArgument", "There are no versions here: a copy can only be made of what is there now.");
+  }
+  text = text.substr(0, mark);
   const auto decoded = aws::percent_decode(text);
   std::string_view source = decoded ? std::string_view(*decoded) : std::string_view();
   if (source.starts_with('/')) source.remove_prefix(1);
@@ -143,7 +147,8 @@ Outcome<void> IngestWriter::copy_object(Exchange& exchange, BucketView& bucket) 
   }
   const auto found = TRY_OR_REFUSE(bucket.find(source.substr(bucket_.name().size() + 1), std::nullopt));
   if (!found) return refuse(404, "NoSuchKey", "The specified key does not exist.");
-  NewObject object{.key = request.key, .attributes = TRY_OUTCOME(attributes_of(request)), .parts = {found->content}};
+  NewObject object{.key = request.key, .attributes = TRY_OUTCOME(attributes_of(request)), .parts = {found->content},
+                   .existing = TRY_OUTCOME(existing_of(request))};
   if (request.header("x-amz-metadata-directive").value_or("COPY") != "REPLACE") {
     object.attributes.headers.clear();
     for (const auto& [name, value] : found->headers) object.attributes.headers.push_back({name, value});

@@ -44,8 +44,13 @@ class IngestWriter : public S3Writer {
   Clock& clock_;
 };
 
+// Refuses what a write asks for and would not be done: encryption under the client's own keys, locks, conditions that
+// are not looked at.
+Outcome<void> refuse_unsupported(const S3Request& request);
+// If-None-Match of a write.
+Outcome<NewObject::Existing> existing_of(const S3Request& request);
 // What a request says that its object shall be: content-type, x-amz-meta-*, tags, storage class. Refuses what cannot be
-// kept, such as encryption under the client's own keys.
+// kept.
 Outcome<format::BucketAttributes> attributes_of(const S3Request& request);
 
 }  // namespace holdfast::serve

@@ -125,8 +125,8 @@ Outcome<void> IngestWriter::complete_upload(Exchange& exchange) {
   if (size && parse_number(*size, UINT64_MAX) != composed.size_bytes) {
     return refuse(400, "InvalidRequest", "The parts do not come to the size that x-amz-mp-object-size says.");
   }
-  NewObject object{.key = request.key, .attributes = upload.attributes, .parts = std::move(composed.parts)};
-  if (request.header("if-none-match") == "*") object.existing = NewObject::Existing::forbid;
+  NewObject object{.key = request.key, .attributes = upload.attributes, .parts = std::move(composed.parts),
+                   .existing = TRY_OUTCOME(existing_of(request))};
   object.attributes.size_bytes = composed.size_bytes;
   object.attributes.etag = composed.etag;
   object.attributes.parts = std::move(composed.runs);

@@ -13,9 +13,14 @@ constexpr std::string_view kept_headers[] = {"cache-control",    "content-dispos
                                              "x-amz-website-redirect-location"};
 constexpr std::string_view metadata_prefix = "x-amz-meta-";
 constexpr size_t metadata_size_bytes_max = 8192;
-// What these ask for would not be done.
-constexpr std::string_view refused_prefixes[] = {"x-amz-server-side-encryption-customer-", "x-amz-object-lock-",
-                                                 "x-amz-server-side-encryption-aws-kms-", "x-amz-grant-"};
+// What these ask for would not be done: a lock or a key would not be used, a condition not looked at.
+constexpr std::string_view refused_prefixes[] = {"x-amz-server-side-encryption-customer-",
+                                                 "x-amz-server-side-encryption-aws-kms-",
+                                                 "x-amz-copy-source-server-side-encryption-",
+                                                 "x-amz-object-lock-",
+                                                 "x-amz-grant-",
+                                                 "x-amz-copy-source-if-",
+                                                 "x-amz-if-match-"};
 // These give nobody a right that the owner has not anyway.
 constexpr std::string_view harmless_acls[] = {"private", "bucket-owner-full-control"};
 
@@ -35,14 +40,34 @@ std::string without_aws_chunked(std::string_view encodings) {
 
 }  // namespace
 
-Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
-  format::BucketAttributes attributes;
-  size_t metadata_size_bytes = 0;
+Outcome<void> refuse_unsupported(const S3Request& request) {
   for (const net::HttpHeader& header : *request.headers) {
     const std::string name = net::lower_case(header.name);
     for (const std::string_view prefix : refused_prefixes) {
       if (name.starts_with(prefix)) return refuse(501, "NotImplemented", "The header " + name + " is not supported.");
     }
+  }
+  if (request.method != "GET" && request.header("if-match")) {
+    return refuse(501, "NotImplemented", "If-Match is not supported for writes.");
+  }
+  if (request.method == "DELETE" && request.header("if-none-match")) {
+    return refuse(501, "NotImplemented", "If-None-Match is not supported for deletions.");
+  }
+  return {};
+}
+
+Outcome<NewObject::Existing> existing_of(const S3Request& request) {
+  const auto condition = request.header("if-none-match");
+  if (!condition) return NewObject::Existing::replace;
+  if (*condition != "*") return refuse(501, "NotImplemented", "If-None-Match must be * here.");
+  return NewObject::Existing::forbid;
+}
+
+Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
+  format::BucketAttributes attributes;
+  size_t metadata_size_bytes = 0;
+  for (const net::HttpHeader& header : *request.headers) {
+    const std::string name = net::lower_case(header.name);
     if (name == "x-amz-acl" && std::count(std::begin(harmless_acls), std::end(harmless_acls), header.value) == 0) {
       return refuse(501, "NotImplemented", "There are no ACLs here: x-amz-acl can be private only.");
     }

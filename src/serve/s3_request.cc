@@ -42,10 +42,10 @@ Outcome<void> check_query(const aws::Query& query) {
 
 // "backups.example.com:9000" -> "backups" beneath the domain example.com; empty if it is beneath none.
 std::string bucket_of_host(std::string_view sent, std::string_view domain) {
-  std::string host = lower_case(sent.substr(0, sent.find(':')));
+  std::string host = net::lower_case(sent.substr(0, sent.find(':')));
   if (host.ends_with('.')) host.pop_back();
   for (const std::string_view known : {domain, std::string_view("localhost")}) {
-    const std::string suffix = "." + lower_case(known);
+    const std::string suffix = "." + net::lower_case(known);
     if (known.empty() || host.size() <= suffix.size() || !host.ends_with(suffix)) continue;
     return host.substr(0, host.size() - suffix.size());
   }

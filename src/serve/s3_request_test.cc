@@ -117,6 +117,10 @@ TEST(WriteDocuments, deletions_name_keys) {
   EXPECT_EQ(list->keys, (std::vector<std::string>{"a&b", " "}));
   EXPECT_TRUE(list->is_quiet);
   EXPECT_FALSE(parse_delete("<Delete><Object><Key>a</Key><VersionId>7</VersionId></Object></Delete>").has_value());
+  for (const char* condition : {"<ETag>x</ETag>", "<LastModifiedTime>x</LastModifiedTime>", "<Size>1</Size>"}) {
+    const auto refused = parse_delete("<Delete><Object><Key>a</Key>" + std::string(condition) + "</Object></Delete>");
+    EXPECT_EQ(refused.error().code, "NotImplemented") << condition;
+  }
   std::string many;
   for (int at = 0; at < 1001; ++at) many += "<Object><Key>k</Key></Object>";
   EXPECT_FALSE(parse_delete("<Delete>" + many + "</Delete>").has_value());

@@ -72,6 +72,10 @@ Outcome<DeleteList> parse_delete(std::string_view text) {
   for (const pugi::xml_node& node : root.children("Object")) {
     std::string key = aws::child_text(node, "Key");
     const std::string version = aws::child_text(node, "VersionId");
+    for (const char* const condition : {"ETag", "LastModifiedTime", "Size"}) {
+      if (!node.child(condition)) continue;
+      return refuse(501, "NotImplemented", "Conditions are not supported for deletions.");
+    }
     if (key.empty() || list.keys.size() == deleted_count_max || (!version.empty() && version != "null")) {
       return malformed_xml();
     }

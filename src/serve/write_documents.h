@@ -30,7 +30,7 @@ struct DeleteList {
   std::vector<std::string> keys;
   bool is_quiet = false;
 };
-// <Delete>
+// <Delete>: MalformedXML; NotImplemented for conditions.
 Outcome<DeleteList> parse_delete(std::string_view text);
 
 // "a=b&c=d" of x-amz-tagging.

@@ -85,6 +85,32 @@ def test_objects_are_put_read_replaced_and_removed(server, user):
     user.run("verify", "--data")
 
 
+def test_conditions_are_kept_or_refused(plain_server):
+    client = plain_server.client()
+    key = {"Bucket": BUCKET, "Key": "k"}
+    etag = client.put_object(Body=b"first", **key)["ETag"]
+    client.put_object(Bucket=BUCKET, Key="source", Body=b"source")
+    copy = {"CopySource": {"Bucket": BUCKET, "Key": "source"}, **key}
+    made = client.create_multipart_upload(**key)
+    upload = {"UploadId": made["UploadId"], **key}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": client.upload_part(PartNumber=1, Body=b"part", **upload)["ETag"]}]}
+    delete = [{"Key": "source"}, {"Key": "k", "ETag": etag}]
+    refused = {"PreconditionFailed": [lambda: client.copy_object(IfNoneMatch="*", **copy),
+                                      lambda: client.complete_multipart_upload(IfNoneMatch="*", MultipartUpload=parts, **upload)],
+               "NotImplemented": [lambda: client.put_object(Body=b"x", IfMatch=etag, **key),
+                                  lambda: client.copy_object(CopySourceIfMatch='"other"', **copy),
+                                  lambda: client.complete_multipart_upload(IfMatch=etag, MultipartUpload=parts, **upload),
+                                  lambda: client.delete_object(IfMatch='"other"', **key),
+                                  lambda: client.delete_objects(Bucket=BUCKET, Delete={"Objects": delete})],
+               "InvalidArgument": [lambda: client.copy_object(**{**copy, "CopySource": {
+                   "Bucket": BUCKET, "Key": "source", "VersionId": "other"}})]}
+    for wanted, calls in refused.items():
+        for number, call in enumerate(calls):
+            assert code_of(call) == wanted, (wanted, number)
+    assert client.get_object(**key)["Body"].read() == b"first"
+    assert keys_of(client) == ["k", "source"]
+
+
 def test_large_uploads_come_in_parts(plain_server, user, place):
     server = plain_server
     client = server.client()
