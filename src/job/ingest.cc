@@ -2,12 +2,11 @@
 #include "job/ingest.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "job/adopt_content.h"
 #include "job/content_store.h"
+#include "job/fresh_nodes.h"
 #include "job/observer.h"
-#include "job/vault_nodes.h"
 #include "vault/session.h"
 
 namespace holdfast::job {
@@ -15,8 +14,6 @@ namespace holdfast::job {
 namespace {
 
 constexpr int attempts_max = 4;
-// Of nodes kept until they can be read back: of some 100 GB of contents.
-constexpr size_t fresh_size_bytes_max = 48 << 20;
 
 // Bytes at hand, as a source has them.
 class BytesContent : public source::Content {
@@ -52,57 +49,9 @@ Result<uint64_t> size_of_entry(ByteView value) {
 
 }  // namespace
 
-// The nodes of a session, which cannot be read back from the vault before it is flushed. Any thread.
-class Ingest::NewNodes {
- public:
-  std::optional<Bytes> find(const ChunkId& id) EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    const auto found = nodes_.find(id);
-    return found == nodes_.end() ? std::nullopt : std::optional(found->second);
-  }
-  void add(const ChunkId& id, ByteView node) EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    if (nodes_.emplace(id, to_bytes(node)).second) size_bytes_ += node.size();
-  }
-  void clear() EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    nodes_.clear();
-    size_bytes_ = 0;
-  }
-  bool is_full() EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    return size_bytes_ > fresh_size_bytes_max;
-  }
-
- private:
-  Mutex mutex_;
-  std::unordered_map<ChunkId, Bytes> nodes_ GUARDED_BY(mutex_);
-  size_t size_bytes_ GUARDED_BY(mutex_) = 0;
-};
-
-// What one thread reads and writes of them.
-class Ingest::LaneNodes : public tree::NodeStore {
- public:
-  LaneNodes(vault::Vault::Domain& domain, vault::Session::Worker& worker, NewNodes& fresh)
-      : stored_(domain, &worker), fresh_(fresh) {}
-  Result<ChunkId> put(ByteView node) override {
-    const ChunkId id = TRY(stored_.put(node));
-    fresh_.add(id, node);
-    return id;
-  }
-  Result<Bytes> get(const ChunkId& id) override {
-    if (auto node = fresh_.find(id)) return std::move(*node);
-    return stored_.get(id);
-  }
-
- private:
-  VaultNodes stored_;
-  NewNodes& fresh_;
-};
-
 // One thread's hands in a session.
 struct Ingest::Lane {
-  Lane(vault::Vault& vault, vault::Vault::Domain& domain, vault::Session& session_to_use, NewNodes& fresh,
+  Lane(vault::Vault& vault, vault::Vault::Domain& domain, vault::Session& session_to_use, FreshNodes& fresh,
        Progress& progress)
       : session(session_to_use),
         worker(session),
@@ -114,17 +63,18 @@ struct Ingest::Lane {
   vault::Session& session;
   vault::Session::Worker worker;
   ContentStore contents;
-  LaneNodes nodes;
+  FreshNodeStore nodes;
   ChunkFetcher fetcher;
   const tree::Config config;
 };
 
 // A session and those who store in it.
 struct Ingest::Generation {
+  explicit Generation(size_t fresh_size_bytes_max) : fresh(fresh_size_bytes_max) {}
   std::unique_ptr<vault::Session> session;
   std::chrono::nanoseconds begun{0}, used{0};
   Progress progress;
-  NewNodes fresh;
+  FreshNodes fresh;
   std::vector<std::unique_ptr<Lane>> idle;
   size_t lent_count = 0;
 };
@@ -135,10 +85,16 @@ struct Ingest::Ticket {
   std::optional<Status> outcome;
 };
 
+// An entry whose content the session that commits it may lean on.
+struct Ingest::AdoptedEntry {
+  Bytes attributes;
+  format::Content content;
+};
+
 // A tree with the changes of earlier deeds laid over it.
 class Ingest::View : public IngestView {
  public:
-  View(tree::NodeStore& nodes, const tree::Root& root, const IngestChanges& changes)
+  View(tree::NodeStore& nodes, const tree::Root& root, const AdoptedChanges& changes)
       : cursor_(nodes, root), changes_(changes) {}
   Result<std::vector<Bytes>> keys(ByteView from, ByteView to) override {
     std::vector<Bytes> found;
@@ -158,7 +114,7 @@ class Ingest::View : public IngestView {
 
  private:
   tree::Cursor cursor_;
-  const IngestChanges& changes_;
+  const AdoptedChanges& changes_;
 };
 
 Ingest::Ingest(vault::Vault& vault, IngestOptions options) : vault_(vault), options_(std::move(options)) {}
@@ -169,8 +125,7 @@ Result<std::unique_ptr<Ingest>> Ingest::open(vault::Vault& vault, IngestOptions 
   ingest->domain_ = TRY(vault.home());
   TRY_DO(ingest->domain_->log().refresh());
   TRY_DO(ingest->domain_->load_index_once());
-  const MutexLock lock(ingest->mutex_);
-  ingest->head_ = ingest->newest_point();
+  ingest->set_head(ingest->newest_point());
   return ingest;
 }
 
@@ -184,12 +139,22 @@ std::optional<vault::PointInfo> Ingest::newest_point() {
 }
 
 std::optional<vault::PointInfo> Ingest::head() {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(head_mutex_);
   return head_;
 }
 
+void Ingest::set_head(std::optional<vault::PointInfo> head) {
+  const MutexLock lock(head_mutex_);
+  head_ = std::move(head);
+}
+
+size_t Ingest::waiting_count_for_test() {
+  const MutexLock lock(mutex_);
+  return waiting_.size();
+}
+
 Result<Ingest::Generation*> Ingest::begin_generation() {
-  auto generation = std::make_unique<Generation>();
+  auto generation = std::make_unique<Generation>(options_.fresh_size_bytes_max);
   generation->session = TRY(vault::Session::begin(
       vault_, *domain_,
       {.host = options_.about.host, .purpose = "ingest", .effort = codec::Effort::auto_, .profile = nullptr}));
@@ -228,7 +193,10 @@ Result<T> Ingest::with_lane(const std::function<Result<T>(Lane&)>& use) {
     while (is_committing_ || !has_free_lane()) changed_.wait(mutex_);
     if (generation_ == nullptr) (void)TRY(begin_generation());
     if (generation_->fresh.is_full()) {
-      TRY_DO(generation_->session->flush());
+      if (Status flushed = generation_->session->flush(); !flushed) {
+        generation_.reset();
+        return std::move(flushed.error());
+      }
       generation_->fresh.clear();
     }
     Generation& generation = *generation_;
@@ -307,9 +275,25 @@ void Ingest::lead() {
     batch.swap(waiting_);
   }
   commit_batch(batch);
+  remember_if_due();
   const MutexLock lock(mutex_);
   is_committing_ = false;
   changed_.notify_all();
+}
+
+bool Ingest::is_due_to_remember() {
+  if (!has_news_ || !options_.remember) return false;
+  return !remembered_ || vault_.clock().monotonic() - *remembered_ >= options_.remember_interval;
+}
+
+void Ingest::remember_if_due() {
+  {
+    const MutexLock lock(mutex_);
+    if (!is_due_to_remember()) return;
+    has_news_ = false;
+    remembered_ = vault_.clock().monotonic();
+  }
+  options_.remember();
 }
 
 void Ingest::commit_batch(std::vector<std::shared_ptr<Ticket>>& batch) {
@@ -330,8 +314,9 @@ void Ingest::commit_batch(std::vector<std::shared_ptr<Ticket>>& batch) {
     if (has_committed) {
       outcome = {};
       if (!*has_committed) break;
-      head_ = newest_point();
+      set_head(newest_point());
       generation_.reset();
+      has_news_ = true;
       break;
     }
     outcome = has_committed.error();
@@ -351,17 +336,19 @@ Result<bool> Ingest::attempt(Generation& generation, std::vector<std::shared_ptr
   for (const auto& lane : generation.idle) TRY_DO(lane->contents.flush());
   if (generation.idle.empty()) spare = make_lane(generation);
   Lane& lane = spare ? *spare : *generation.idle.front();
+  const FreshNodeStore::Alone alone(lane.nodes, *generation.session);
   TRY_DO(domain_->log().refresh());
   const std::optional<vault::PointInfo> base = newest_point();
   const std::optional<vault::PointInfo> known = head();
   // What others wrote is not in our index yet.
   if (base && (!known || known->id != base->id)) TRY_DO(domain_->load_index());
   const tree::Root root = base ? to_root(base->point.entries) : tree::Root{};
-  IngestChanges changes;
+  AdoptedChanges changes;
   for (const auto& ticket : batch) {
     ticket->own_error.reset();
-    View view(lane.nodes, root, changes);
-    auto wanted = ticket->deed(view);
+    auto wanted = outcome_of(*ticket, lane, root, changes);
+    // What breaks the session is not the fault of one.
+    TRY_DO(generation.session->first_error());
     if (!wanted) {
       ticket->own_error = std::move(wanted.error());
       continue;
@@ -378,12 +365,45 @@ Result<bool> Ingest::attempt(Generation& generation, std::vector<std::shared_ptr
   return true;
 }
 
-Status Ingest::apply(Lane& lane, const IngestChanges& changes, const std::optional<vault::PointInfo>& base,
+// The changes that one deed wants, given those of the deeds before it.
+Result<Ingest::AdoptedChanges> Ingest::outcome_of(const Ticket& ticket, Lane& lane, const tree::Root& root,
+                                                  const AdoptedChanges& before) {
+  View view(lane.nodes, root, before);
+  auto wanted = ticket.deed(view);
+  if (!wanted) {
+    // `not_found` is said of contents alone.
+    if (wanted.error().code() != ErrorCode::not_found) return std::move(wanted.error());
+    return Error(ErrorCode::corrupt, wanted.error().message());
+  }
+  AdoptedChanges adopted;
+  for (auto& [key, entry] : *wanted) {
+    std::optional<AdoptedEntry>& place = adopted[key];
+    if (!entry) continue;
+    place = AdoptedEntry{.attributes = std::move(entry->attributes), .content = TRY(adopt(lane, entry->parts))};
+  }
+  return adopted;
+}
+
+Result<format::Content> Ingest::adopt(Lane& lane, const std::vector<format::Content>& parts) {
+  const auto is_gone = [](const Result<format::Content>& outcome) {
+    return !outcome && (outcome.error().code() == ErrorCode::corrupt || outcome.error().code() == ErrorCode::not_found);
+  };
+  ContentAdopter adopter(lane.session, lane.worker, lane.nodes, lane.fetcher, lane.config);
+  auto content = adopter.adopt(parts);
+  if (is_gone(content)) {
+    // A collection may have moved it, and said so in a newer segment.
+    TRY_DO(domain_->load_index());
+    content = adopter.adopt(parts);
+  }
+  if (is_gone(content)) return Error(ErrorCode::not_found, content.error().message());
+  return content;
+}
+
+Status Ingest::apply(Lane& lane, const AdoptedChanges& changes, const std::optional<vault::PointInfo>& base,
                      format::RecoveryPoint& point) {
   const tree::Root root = base ? to_root(base->point.entries) : tree::Root{};
   tree::Cursor before(lane.nodes, root);
   tree::Editor editor(lane.nodes, lane.config, root);
-  ContentAdopter adopter(lane.session, lane.worker, lane.nodes, lane.fetcher, lane.config);
   uint64_t size_bytes = base ? base->point.size_bytes : 0;
   Bytes value;
   for (const auto& [key, entry] : changes) {
@@ -395,12 +415,11 @@ Status Ingest::apply(Lane& lane, const IngestChanges& changes, const std::option
       point.removed_count += existed;
       continue;
     }
-    const format::Content content = TRY(adopter.adopt(entry->parts));
     value.clear();
     ByteWriter out(value);
-    format::encode_entry(out, static_cast<format::EntryKind>(point.entry_kind), entry->attributes, content, {});
+    format::encode_entry(out, static_cast<format::EntryKind>(point.entry_kind), entry->attributes, entry->content, {});
     TRY_DO(editor.put(key, value));
-    size_bytes += format::content_size_bytes(content);
+    size_bytes += format::content_size_bytes(entry->content);
     (existed ? point.changed_count : point.new_count) += 1;
   }
   const tree::Root entries = TRY(editor.finish());
@@ -411,7 +430,18 @@ Status Ingest::apply(Lane& lane, const IngestChanges& changes, const std::option
 }
 
 Status Ingest::rest() {
+  bool leads = false;
+  {
+    const MutexLock lock(mutex_);
+    leads = !is_committing_ && is_due_to_remember();
+    is_committing_ = is_committing_ || leads;
+  }
+  if (leads) remember_if_due();
   const MutexLock lock(mutex_);
+  if (leads) {
+    is_committing_ = false;
+    changed_.notify_all();
+  }
   if (is_committing_ || generation_ == nullptr || generation_->lent_count > 0) return {};
   const auto now = vault_.clock().monotonic();
   const bool is_due = now - generation_->used > options_.session_idle_max ||

@@ -7,17 +7,28 @@
 #include "job/forget.h"
 #include "job/testing.h"
 #include "job/verify.h"
+#include "store/decorator.h"
 
 namespace holdfast::job {
 namespace {
 
 using testing::TestBed;
 
+// Tells before anything is created, and may refuse it.
+class WatchedStore : public store::Decorator {
+ public:
+  explicit WatchedStore(store::ObjectStore& store) : Decorator(store::borrow(store)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    if (before_create) TRY_DO(before_create(key));
+    return inner().create(key, parts);
+  }
+  std::function<Status(std::string_view key)> before_create;
+};
+
 // Uploads of files, so that what came of them can be walked and verified like any backup.
 class IngestTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Ingest> open(vault::Vault& vault) {
-    IngestOptions options;
+  std::unique_ptr<Ingest> open(vault::Vault& vault, IngestOptions options = {}) {
     options.about.kind = "files";
     options.about.host = "host";
     options.about.roots = {"/ingested"};
@@ -38,6 +49,15 @@ class IngestTest : public ::testing::Test {
   static IngestDeed remove(const std::string& name) {
     const Bytes key = *format::path_to_key("/" + name);
     return [key](IngestView&) -> Result<IngestChanges> { return IngestChanges{{key, std::nullopt}}; };
+  }
+  // The content of bytes that come as those of a part do.
+  static format::Content store_part(Ingest& ingest, const Bytes& content) {
+    return *ingest.content_of(*ingest.store_stretch(content));
+  }
+  size_t object_count(std::string_view prefix) {
+    const auto keys = bed_.keys();
+    return static_cast<size_t>(
+        std::count_if(keys.begin(), keys.end(), [&](const std::string& key) { return key.starts_with(prefix); }));
   }
   // The newest point has just these files, seen by another client, and the vault is sound.
   void expect_files(const std::map<std::string, Bytes>& files) {
@@ -164,7 +184,7 @@ TEST_F(IngestTest, what_is_gone_is_not_promised) {
   ASSERT_TRUE(ingest->finish());
   collect({});
   collect({});
-  EXPECT_FALSE(ingest->commit(put("gone", content, parts)));
+  EXPECT_EQ(ingest->commit(put("gone", content, parts)).error().code(), ErrorCode::not_found);
   expect_done(put_whole(*ingest, "again", content));
   expect_done(ingest->commit(remove("other")));
   expect_files({{"again", content}});
@@ -186,6 +206,119 @@ TEST_F(IngestTest, what_others_moved_meanwhile_is_found_where_it_is) {
   ASSERT_LT(bed_.keys().size(), before - 20);
   put_one("another");
   expect_files(files);
+}
+
+TEST_F(IngestTest, what_one_client_lost_fails_nobody_else) {
+  const auto ingest = open(*bed_.vault);
+  const Bytes lost = bytes(300'000), kept = bytes(100);
+  expect_done(put_whole(*ingest, "other", {}));
+  const format::Content lost_part = store_part(*ingest, lost);
+  ASSERT_TRUE(ingest->finish());
+  collect({});
+  collect({});
+  const format::Content kept_piece = *ingest->store(kept);
+  std::atomic<bool> is_leading = false;
+  Status outcome_of_lost, outcome_of_kept;
+  {
+    const std::jthread first([&] {
+      // Keeps the others waiting until they are committed together.
+      expect_done(ingest->commit([&](IngestView& view) {
+        is_leading = true;
+        while (ingest->waiting_count_for_test() < 2) std::this_thread::yield();
+        return put("first", {}, {})(view);
+      }));
+    });
+    while (!is_leading) std::this_thread::yield();
+    const std::jthread second([&] { outcome_of_lost = ingest->commit(put("lost", lost, {lost_part})); });
+    const std::jthread third([&] { outcome_of_kept = ingest->commit(put("kept", kept, {kept_piece})); });
+  }
+  expect_done(outcome_of_kept);
+  ASSERT_FALSE(outcome_of_lost);
+  EXPECT_EQ(outcome_of_lost.error().code(), ErrorCode::not_found) << outcome_of_lost.error().message();
+  EXPECT_EQ(bed_.vault->points()->size(), 3U);
+  expect_files({{"other", {}}, {"first", {}}, {"kept", kept}});
+}
+
+TEST_F(IngestTest, nodes_are_written_while_a_commit_makes_them) {
+  IngestOptions options;
+  options.fresh_size_bytes_max = 100;
+  const auto ingest = open(*bed_.vault, options);
+  // Each part has few extents and no tree; the whole has one.
+  std::vector<format::Content> parts;
+  Bytes whole;
+  for (int count = 0; count < 20; ++count) {
+    const Bytes part = bytes(30'000);
+    append(whole, part);
+    parts.push_back(store_part(*ingest, part));
+  }
+  const size_t before = object_count("index/");
+  expect_done(ingest->commit(put("whole", whole, parts)));
+  EXPECT_GT(object_count("index/"), before + 1);
+  expect_files({{"whole", whole}});
+}
+
+TEST_F(IngestTest, what_could_not_be_flushed_is_not_promised) {
+  WatchedStore store(bed_.store);
+  const auto vault = bed_.reopen(store);
+  IngestOptions options;
+  options.fresh_size_bytes_max = 100;
+  const auto ingest = open(*vault, options);
+  const Bytes content = bytes(400'000);
+  const std::vector<format::Content> parts{store_part(*ingest, content)};
+  bool has_failed = false;
+  store.before_create = [&](std::string_view key) -> Status {
+    if (has_failed || !key.starts_with("index/")) return {};
+    has_failed = true;
+    return Error(ErrorCode::io, "a fault");
+  };
+  EXPECT_FALSE(ingest->store(bytes(10)));  // The nodes are too many by now.
+  EXPECT_TRUE(has_failed);
+  EXPECT_EQ(ingest->commit(put("a", content, parts)).error().code(), ErrorCode::not_found);
+  expect_done(put_whole(*ingest, "a", content));
+  expect_files({{"a", content}});
+}
+
+TEST_F(IngestTest, who_reads_waits_for_nobody_who_writes) {
+  WatchedStore store(bed_.store);
+  const auto vault = bed_.reopen(store);
+  const auto ingest = open(*vault);
+  expect_done(put_whole(*ingest, "a", {}));
+  std::atomic<bool> is_stuck = false, may_go_on = false;
+  store.before_create = [&](std::string_view) -> Status {
+    is_stuck = true;
+    while (!may_go_on) std::this_thread::yield();
+    return {};
+  };
+  const std::jthread writer([&] { EXPECT_TRUE(ingest->store(bytes(10'000))); });
+  while (!is_stuck) std::this_thread::yield();
+  EXPECT_TRUE(ingest->head().has_value());
+  may_go_on = true;
+}
+
+TEST_F(IngestTest, how_far_the_logs_came_is_remembered_at_once_and_then_now_and_then) {
+  int count = 0;
+  uint64_t number = 0;
+  IngestOptions options;
+  options.remember = [&] {
+    ++count;
+    number = bed_.vault->local_state().heads.begin()->second.number;
+  };
+  const auto ingest = open(*bed_.vault, options);
+  ASSERT_TRUE(ingest->rest());
+  EXPECT_EQ(count, 0);
+  expect_done(put_whole(*ingest, "a", {}));
+  EXPECT_EQ(count, 1);
+  EXPECT_EQ(number, ingest->head()->number);
+  expect_done(put_whole(*ingest, "b", {}));
+  ASSERT_TRUE(ingest->rest());
+  EXPECT_EQ(count, 1);
+  bed_.clock.sleep_for(std::chrono::minutes(1));
+  ASSERT_TRUE(ingest->rest());
+  EXPECT_EQ(count, 2);
+  EXPECT_EQ(number, ingest->head()->number);
+  bed_.clock.sleep_for(std::chrono::minutes(1));
+  ASSERT_TRUE(ingest->rest());
+  EXPECT_EQ(count, 2);
 }
 
 TEST_F(IngestTest, what_others_commit_meanwhile_stays) {

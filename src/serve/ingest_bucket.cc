@@ -33,7 +33,9 @@ Status add_bucket(job::IngestView& view, job::IngestChanges& changes) {
   return {};
 }
 
-Outcome<void> outcome_of(const Status& committed) {
+}  // namespace
+
+Outcome<void> answer_of(const Status& committed) {
   if (committed) return {};
   if (committed.error().code() == ErrorCode::conflict) {
     return refuse(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
@@ -41,15 +43,13 @@ Outcome<void> outcome_of(const Status& committed) {
   return refuse(committed.error());
 }
 
-}  // namespace
-
 std::shared_ptr<BucketView> IngestBucket::view() {
   const auto head = ingest_.head();
   return make_ingested_bucket(name_, readers_, head.value_or(vault::PointInfo{}));
 }
 
-Outcome<void> commit_object(job::Ingest& ingest, const NewObject& object, UnixTimeNs modified) {
-  return outcome_of(ingest.commit([&](job::IngestView& view) -> Result<job::IngestChanges> {
+Status commit_object(job::Ingest& ingest, const NewObject& object, UnixTimeNs modified) {
+  return ingest.commit([&](job::IngestView& view) -> Result<job::IngestChanges> {
     job::IngestChanges changes;
     TRY_DO(add_bucket(view, changes));
     const std::vector<Bytes> versions = TRY(versions_of(view, object.key));
@@ -61,17 +61,17 @@ Outcome<void> commit_object(job::Ingest& ingest, const NewObject& object, UnixTi
         {.key = object.key, .modified = modified, .rank = 0, .version_id = std::string(null_version)});
     changes[key] = job::IngestEntry{.attributes = encoded(object.attributes), .parts = object.parts};
     return changes;
-  }));
+  });
 }
 
-Outcome<void> commit_removal(job::Ingest& ingest, const std::vector<std::string>& keys) {
-  return outcome_of(ingest.commit([&](job::IngestView& view) -> Result<job::IngestChanges> {
+Status commit_removal(job::Ingest& ingest, const std::vector<std::string>& keys) {
+  return ingest.commit([&](job::IngestView& view) -> Result<job::IngestChanges> {
     job::IngestChanges changes;
     for (const std::string& key : keys) {
       for (const Bytes& version : TRY(versions_of(view, key))) changes[version] = std::nullopt;
     }
     return changes;
-  }));
+  });
 }
 
 }  // namespace holdfast::serve

@@ -33,9 +33,12 @@ struct NewObject {
   std::vector<format::Content> parts = {};
   enum class Existing : uint8_t { replace, forbid } existing = Existing::replace;
 };
-// Committed when it returns: durable. `modified` is its time. PreconditionFailed with Existing::forbid.
-Outcome<void> commit_object(job::Ingest& ingest, const NewObject& object, UnixTimeNs modified);
+// Committed when it returns: durable. `modified` is its time. `conflict` with Existing::forbid; else as
+// job::Ingest::commit().
+Status commit_object(job::Ingest& ingest, const NewObject& object, UnixTimeNs modified);
 // Removes what is there of these keys from the newest state; earlier points keep it.
-Outcome<void> commit_removal(job::Ingest& ingest, const std::vector<std::string>& keys);
+Status commit_removal(job::Ingest& ingest, const std::vector<std::string>& keys);
+// What a client hears of a commit: PreconditionFailed for a conflict.
+Outcome<void> answer_of(const Status& committed);
 
 }  // namespace holdfast::serve

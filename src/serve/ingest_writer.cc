@@ -122,7 +122,7 @@ Outcome<void> IngestWriter::put_object(Exchange& exchange) {
     answer.push_back({"x-amz-checksum-type", "FULL_OBJECT"});
   }
   object.parts.push_back(std::move(stored.content));
-  TRY_OUTCOME_DO(commit_object(bucket_.ingest(), object, clock_.now()));
+  TRY_OUTCOME_DO(answer_of(commit_object(bucket_.ingest(), object, clock_.now())));
   exchange.answer(200, answer);
   return {};
 }
@@ -163,7 +163,7 @@ Outcome<void> IngestWriter::copy_object(Exchange& exchange, BucketView& bucket) 
   object.attributes.checksum_type = found->checksum_type;
   for (const uint64_t size_bytes : found->part_sizes_bytes) format::add_part(object.attributes.parts, size_bytes);
   const UnixTimeNs now = clock_.now();
-  TRY_OUTCOME_DO(commit_object(bucket_.ingest(), object, now));
+  TRY_OUTCOME_DO(answer_of(commit_object(bucket_.ingest(), object, now)));
   XmlWriter xml("CopyObjectResult");
   xml.element("LastModified", aws::iso_time(now)).element("ETag", "\"" + found->etag + "\"");
   exchange.answer_xml(xml.take());
@@ -175,7 +175,7 @@ Outcome<void> IngestWriter::delete_object(Exchange& exchange) {
   if (version && *version != null_version) {
     return refuse(400, "InvalidArgument", "Invalid version id specified");
   }
-  TRY_OUTCOME_DO(commit_removal(bucket_.ingest(), {exchange.request.key}));
+  TRY_OUTCOME_DO(answer_of(commit_removal(bucket_.ingest(), {exchange.request.key})));
   exchange.answer(204, {});
   return {};
 }
@@ -183,7 +183,7 @@ Outcome<void> IngestWriter::delete_object(Exchange& exchange) {
 Outcome<void> IngestWriter::delete_objects(Exchange& exchange) {
   const std::string document = TRY_OUTCOME(exchange.read_document(document_size_bytes_max, aws::ChecksumOf::body));
   const DeleteList list = TRY_OUTCOME(parse_delete(document));
-  TRY_OUTCOME_DO(commit_removal(bucket_.ingest(), list.keys));
+  TRY_OUTCOME_DO(answer_of(commit_removal(bucket_.ingest(), list.keys)));
   XmlWriter xml("DeleteResult");
   for (const std::string& key : list.keys) {
     if (!list.is_quiet) xml.open("Deleted").element("Key", key).close("Deleted");

@@ -30,6 +30,10 @@ struct Composed {
   std::string etag;
 };
 
+tl::unexpected<aws::Refusal> invalid_part() {
+  return refuse(400, "InvalidPart", "One or more of the specified parts could not be found.");
+}
+
 bool is_as_named(const UploadedPart& part, const NamedPart& name) {
   if (part.md5 != name.md5) return false;
   return std::all_of(name.checksums.begin(), name.checksums.end(),
@@ -43,7 +47,7 @@ Outcome<Composed> compose(const Upload& upload, const std::vector<NamedPart>& na
   for (const NamedPart& name : named) {
     const auto part = upload.parts.find(name.number);
     if (part == upload.parts.end() || !is_as_named(part->second, name)) {
-      return refuse(400, "InvalidPart", "One or more of the specified parts could not be found.");
+      return invalid_part();
     }
     if (part->second.size_bytes < part_size_bytes_min && &name != &named.back()) {
       return refuse(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
@@ -134,7 +138,14 @@ Outcome<void> IngestWriter::complete_upload(Exchange& exchange) {
     object.attributes.checksums = {{std::string(aws::name_of(checksum->kind)), aws::to_base64(checksum->value)}};
     object.attributes.checksum_type = "FULL_OBJECT";
   }
-  TRY_OUTCOME_DO(commit_object(bucket_.ingest(), object, clock_.now()));
+  const Status committed = commit_object(bucket_.ingest(), object, clock_.now());
+  // A collection took parts that had been waiting for too long: they can be sent again.
+  if (!committed && committed.error().code() == ErrorCode::not_found) {
+    auto refusal = invalid_part();
+    refusal.value().cause = committed.error().message();
+    return refusal;
+  }
+  TRY_OUTCOME_DO(answer_of(committed));
   uploads_.complete(id, composed.etag);
   exchange.answer_xml(complete_xml(request, composed.etag, checksum));
   return {};

@@ -367,7 +367,9 @@ Status Session::flush() {
     while (pending_packs_ > 0) pending_changed_.wait(pending_mutex_);
   }
   TRY_DO(first_error());
-  return write_segment_if(1);
+  Status written = write_segment_if(1);
+  if (!written) fail(written.error());  // What it named is in no index: nothing of this session may be leaned on.
+  return written;
 }
 
 // Whoever waited for this session, or fenced it, has purged nothing that it leans on. Where a record of that was lost

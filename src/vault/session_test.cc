@@ -482,6 +482,22 @@ TEST_F(SessionTest, a_store_that_fails_ends_the_session_for_all_workers) {
   }
 }
 
+TEST_F(SessionTest, what_a_failed_flush_named_is_leaned_on_by_no_commit) {
+  // The session's record, its pack, and then the segment that names what is in it.
+  store::FaultPlan plan;
+  plan.rules = {{.operation = store::Operation::create, .first = 3, .last = 3, .fault = store::Fault::fail,
+                 .code = ErrorCode::io}};
+  store::FaultStore faulty(store::borrow(store_), plan);
+  const auto vault = open(faulty);
+  const auto session = begin(*vault);
+  Session::Worker worker(*session);
+  ASSERT_TRUE(worker.put_chunk(contents(6, 1, 9000).front()));
+  EXPECT_EQ(session->flush().error().code(), ErrorCode::io);
+  EXPECT_EQ(object_count("data/"), 1U);
+  EXPECT_EQ(object_count("index/"), 0U);
+  EXPECT_EQ(session->commit({}).error().code(), ErrorCode::io);
+}
+
 // --- sealing
 
 class SealingTest : public SessionTest {

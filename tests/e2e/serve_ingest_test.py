@@ -265,7 +265,7 @@ def test_a_collection_between_parts_costs_nothing(plain_server, user):
 
 def test_what_a_collection_took_for_good_is_never_promised(plain_server, user):
     _, complete, _ = begin_and_collect(user, plain_server, "--keep-deleted", "0")
-    assert code_of(complete) == "InternalError"
+    assert code_of(complete) == "InvalidPart"
     assert keys_of(plain_server.client()) == ["another", "other"]
     user.run("verify", "--data")
 
