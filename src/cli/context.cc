@@ -273,6 +273,12 @@ void Context::keep_local_state() {
   for (const auto& opened : opened_) {
     tell_mended(output_, *opened->store);
     for (const std::string& alarm : opened->vault->alarms()) output_.warn(alarm);
+  }
+  remember_vaults();
+}
+
+void Context::remember_vaults() {
+  for (const auto& opened : opened_) {
     const auto path = local_state_path(opened->url);
     const auto path_of_id = local_state_path(opened->vault->keyring().vault_id());
     const Bytes bytes = vault::encode_local_state(opened->vault->local_state());

@@ -34,8 +34,11 @@ class Context {
   Result<vault::Vault*> open_other_vault(const std::string& url);
   // Takes over what has become of the vault's keys.
   void keys_changed();
-  // Stores what was learnt of the vaults opened. Called at the end of every run; a failure is a warning.
+  // Tells what there is to tell of the vaults opened, and remembers them. Called at the end of every run.
   void keep_local_state();
+  // Stores what was learnt of the vaults opened; a failure is a warning. For commands that run for long, too: nobody
+  // uses the vaults' logs meanwhile.
+  void remember_vaults();
 
   // The credential for a vault: --password-file, --password-command, --key-file, or the environment's twins; else a
   // prompt. `prefix` is "" or "from-".

@@ -44,6 +44,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   ServerGuest guest(context, arguments);
   request.stop = guest.stop();
   request.listening = [&](const ServerNews& news) { guest.welcome(news, "uploads are taken"); };
+  request.remember = [&] { context.remember_vaults(); };
   request.complain = [&](const std::string& what) { context.output().warn(what); };
   TRY_DO(context.services().serve_ingest(vault, request));
   return guest.finish();

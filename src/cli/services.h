@@ -104,6 +104,7 @@ struct IngestServer {
   std::chrono::nanoseconds upload_idle_max = std::chrono::hours(24);  // Then a multipart upload expires.
   std::stop_token stop;
   std::function<void(const ServerNews& news)> listening;
+  std::function<void()> remember;                            // See serve::ServeIngestRequest.
   std::function<void(const std::string& what)> complain;
 };
 

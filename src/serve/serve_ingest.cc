@@ -22,6 +22,7 @@ job::IngestOptions ingest_options(const ServeIngestRequest& request) {
   options.about.user = request.user;
   options.about.roots = {ingest_root(request.bucket)};
   options.about.program_version = request.program_version;
+  options.remember = request.remember;
   return options;
 }
 

@@ -23,6 +23,9 @@ struct ServeIngestRequest {
   size_t cache_size_bytes = 64 << 20;
   std::stop_token stop;
   std::function<void(uint16_t port)> listening;           // Called once it listens.
+  // Keeps what the vault has come to for later runs (job::IngestOptions::remember): a server may run for months and be
+  // killed, and the newest points must be missed if they are taken away.
+  std::function<void()> remember;
   std::function<void(const std::string& what)> complain;  // Any thread.
 };
 

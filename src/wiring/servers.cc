@@ -83,6 +83,7 @@ Status ProgramServices::serve_ingest(vault::Vault& vault, const cli::IngestServe
   wanted.domain = request.place.domain;
   wanted.credentials = &credentials;
   wanted.upload_idle_max = request.upload_idle_max;
+  wanted.remember = request.remember;
   wanted.stop = request.stop;
   wanted.complain = request.complain;
   std::string certificate_file;

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import s3_serving
-from holdfast import Holdfast, wait_until
+from holdfast import DAMAGED, FAILED, Holdfast, wait_until
 
 ClientError = s3_serving.botocore.exceptions.ClientError
 BUCKET = "backups"
@@ -222,6 +222,15 @@ def test_what_was_acknowledged_survives_a_kill(user):
         assert server.client().get_object(Bucket=BUCKET, Key=key)["Body"].read() == body, key
     server.stop()
     user.run("verify", "--data")
+
+
+def test_a_point_that_was_taken_away_is_missed_after_a_kill(user):
+    server = s3_serving.Serving(user, "serve", "--s3-ingest", "--plain-http")
+    server.client().put_object(Bucket=BUCKET, Key="k", Body=b"x")
+    server.stop(signal.SIGKILL)
+    os.unlink(f"{user.vault}/{max(name for name in user.objects() if name.startswith('log/'))}")
+    outcome = user.run("points", expect=(DAMAGED, FAILED))
+    assert "rolled back" in outcome.errors
 
 
 def test_many_write_at_once(plain_server, user):
