@@ -72,10 +72,12 @@ Outcome<format::BucketAttributes> attributes_of(const S3Request& request) {
       return refuse(501, "NotImplemented", "There are no ACLs here: x-amz-acl can be private only.");
     }
     std::string value = name == "content-encoding" ? without_aws_chunked(header.value) : header.value;
-    if (name.starts_with(metadata_prefix)) metadata_size_bytes += name.size() - metadata_prefix.size() + value.size();
-    const bool is_kept = name.starts_with(metadata_prefix) ||
+    const bool is_metadata = name.starts_with(metadata_prefix);
+    if (is_metadata) metadata_size_bytes += name.size() - metadata_prefix.size() + value.size();
+    const bool is_kept = is_metadata ||
                          std::find(std::begin(kept_headers), std::end(kept_headers), name) != std::end(kept_headers);
-    if (is_kept && !value.empty()) attributes.headers.push_back({name, std::move(value)});
+    // Metadata may be empty, and is kept so; of the other headers that would say nothing.
+    if (is_kept && (is_metadata || !value.empty())) attributes.headers.push_back({name, std::move(value)});
   }
   if (metadata_size_bytes > metadata_size_bytes_max) {
     return refuse(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");

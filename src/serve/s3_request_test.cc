@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "serve/bucket_name.h"
+#include "serve/ingest_writer.h"
 #include "serve/write_documents.h"
 #include "serve/xml_writer.h"
 
@@ -87,6 +88,31 @@ TEST(S3Request, ranges_are_clipped_ignored_or_refused) {
                           "bytes=18446744073709551616-", "bytes= 1-2"}) {
     EXPECT_EQ(range(odd, 10), "whole") << odd;
   }
+}
+
+TEST(ObjectHeaders, metadata_may_be_empty) {
+  const net::HttpHeaders headers{{"X-Amz-Meta-Empty", ""}, {"x-amz-meta-a", "1"}, {"Content-Type", ""},
+                                 {"Content-Encoding", "aws-chunked"}};
+  S3Request request;
+  request.headers = &headers;
+  const auto attributes = attributes_of(request);
+  ASSERT_TRUE(attributes.has_value());
+  EXPECT_EQ(attributes->headers, (std::vector<format::NamedText>{{"x-amz-meta-a", "1"}, {"x-amz-meta-empty", ""}}));
+}
+
+TEST(ObjectHeaders, what_would_not_be_done_is_refused) {
+  for (const char* name : {"x-amz-copy-source-if-match", "x-amz-if-match-size", "x-amz-object-lock-mode", "If-Match",
+                           "x-amz-server-side-encryption-customer-key", "x-amz-grant-read"}) {
+    const net::HttpHeaders headers{{name, "x"}};
+    S3Request request{.method = "PUT", .headers = &headers};
+    EXPECT_EQ(refuse_unsupported(request).error().code, "NotImplemented") << name;
+  }
+  const net::HttpHeaders headers{{"If-None-Match", "*"}};
+  S3Request request{.method = "PUT", .headers = &headers};
+  EXPECT_TRUE(refuse_unsupported(request).has_value());
+  EXPECT_EQ(*existing_of(request), NewObject::Existing::forbid);
+  request.method = "DELETE";
+  EXPECT_EQ(refuse_unsupported(request).error().code, "NotImplemented");
 }
 
 TEST(WriteDocuments, parts_must_ascend_and_name_an_md5) {

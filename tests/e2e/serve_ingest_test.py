@@ -53,11 +53,13 @@ def test_objects_are_put_read_replaced_and_removed(server, user):
     bodies = {"a/empty": b"", "a/small": b"small", "odd &<>'\" ü+%2F": b"x" * 70_000,
               "large": random.Random(1).randbytes(9_000_000)}
     for key, body in bodies.items():
-        put = client.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType="x/y", Metadata={"who": "me"}, Tagging="t=1")
+        put = client.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType="x/y", Tagging="t=1",
+                                Metadata={"who": "me", "nothing": ""})
         assert put["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
         got = client.get_object(Bucket=BUCKET, Key=key, ChecksumMode="ENABLED")
         assert got["Body"].read() == body and got["ETag"] == put["ETag"]
-        assert (got["ContentType"], got["Metadata"], got["TagCount"]) == ("x/y", {"who": "me"}, 1)
+        assert (got["ContentType"], got["Metadata"], got["TagCount"]) == \
+            ("x/y", {"who": "me", "nothing": ""}, 1)
     assert keys_of(client) == sorted(bodies, key=str.encode)
     assert client.get_object_tagging(Bucket=BUCKET, Key="a/small")["TagSet"] == [{"Key": "t", "Value": "1"}]
     assert client.get_object(Bucket=BUCKET, Key="large", Range="bytes=5000000-5000009")["Body"].read() == \
