@@ -97,7 +97,7 @@ Outcome<void> IngestWriter::upload_part(Exchange& exchange) {
     return refuse(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
   }
   const std::string_view id = *request.parameter_of("uploadId");
-  const auto checksum = TRY_OUTCOME(uploads_.touch(id, request.key));
+  const auto checksum = TRY_OUTCOME(uploads_.begin_part(id, request.key, static_cast<uint32_t>(*number)));
   const auto kind = checksum ? std::optional(checksum->kind) : std::nullopt;
   Stored stored = TRY_OUTCOME(receive(exchange, Whole::no, kind));
   net::HttpHeaders answer{{"ETag", quoted(to_hex(stored.md5))}};
@@ -161,23 +161,23 @@ Outcome<void> IngestWriter::abort_upload(Exchange& exchange) {
 Outcome<void> IngestWriter::list_parts(Exchange& exchange) {
   const S3Request& request = exchange.request;
   const std::string_view id = *request.parameter_of("uploadId");
-  const Upload upload = TRY_OUTCOME(uploads_.get(id, request.key));
   const uint64_t marker =
       parse_number(request.parameter_of("part-number-marker").value_or("0"), part_number_max).value_or(0);
   const uint64_t asked =
       parse_number(request.parameter_of("max-parts").value_or("1000"), UINT32_MAX).value_or(listed_count_max);
   const uint64_t count_max = std::min(asked, listed_count_max);
+  const PartPage page =
+      TRY_OUTCOME(uploads_.parts_after(id, request.key, static_cast<uint32_t>(marker), count_max));
   XmlWriter xml("ListPartsResult");
   xml.element("Bucket", request.bucket).element("Key", request.key).element("UploadId", id);
   xml.element("PartNumberMarker", marker).element("MaxParts", count_max);
-  uint64_t count = 0, last = marker;
-  auto part = upload.parts.upper_bound(static_cast<uint32_t>(marker));
-  for (; part != upload.parts.end() && count < count_max; ++part, ++count) {
-    last = part->first;
-    xml.open("Part").element("PartNumber", last).element("LastModified", aws::iso_time(part->second.modified));
-    xml.element("ETag", quoted(to_hex(part->second.md5))).element("Size", part->second.size_bytes).close("Part");
+  uint64_t last = marker;
+  for (const auto& [number, part] : page.parts) {
+    last = number;
+    xml.open("Part").element("PartNumber", last).element("LastModified", aws::iso_time(part.modified));
+    xml.element("ETag", quoted(to_hex(part.md5))).element("Size", part.size_bytes).close("Part");
   }
-  xml.element("NextPartNumberMarker", last).flag("IsTruncated", part != upload.parts.end());
+  xml.element("NextPartNumberMarker", last).flag("IsTruncated", page.is_truncated);
   xml.element("StorageClass", "STANDARD");
   exchange.answer_xml(xml.take());
   return {};

@@ -52,14 +52,26 @@ Outcome<UploadRegistry::Kept*> UploadRegistry::find(std::string_view id, std::st
   return &found->second;
 }
 
-Outcome<std::optional<UploadChecksum>> UploadRegistry::touch(std::string_view id, std::string_view key) {
+Outcome<void> UploadRegistry::check_room(const Upload& upload, uint32_t number) {
+  if (upload.parts.contains(number)) return {};
+  size_t count = 0;
+  for (const auto& [id, kept] : uploads_) count += kept.upload.parts.size();
+  if (count < uploaded_part_count_max) return {};
+  return refuse(503, "SlowDown", "Too many parts are under way: complete or abort some uploads.");
+}
+
+Outcome<std::optional<UploadChecksum>> UploadRegistry::begin_part(std::string_view id, std::string_view key,
+                                                                  uint32_t number) {
   const MutexLock lock(mutex_);
-  return TRY_OUTCOME(find(id, key))->upload.checksum;
+  const Upload& upload = TRY_OUTCOME(find(id, key))->upload;
+  TRY_OUTCOME_DO(check_room(upload, number));
+  return upload.checksum;
 }
 
 Outcome<void> UploadRegistry::put(std::string_view id, std::string_view key, uint32_t number, UploadedPart part) {
   const MutexLock lock(mutex_);
   Kept* const kept = TRY_OUTCOME(find(id, key));
+  TRY_OUTCOME_DO(check_room(kept->upload, number));
   kept->upload.parts.insert_or_assign(number, std::move(part));
   return {};
 }
@@ -67,6 +79,17 @@ Outcome<void> UploadRegistry::put(std::string_view id, std::string_view key, uin
 Outcome<Upload> UploadRegistry::get(std::string_view id, std::string_view key) {
   const MutexLock lock(mutex_);
   return TRY_OUTCOME(find(id, key))->upload;
+}
+
+Outcome<PartPage> UploadRegistry::parts_after(std::string_view id, std::string_view key, uint32_t number,
+                                              size_t count_max) {
+  const MutexLock lock(mutex_);
+  const std::map<uint32_t, UploadedPart>& parts = TRY_OUTCOME(find(id, key))->upload.parts;
+  PartPage page;
+  auto part = parts.upper_bound(number);
+  for (; part != parts.end() && page.parts.size() < count_max; ++part) page.parts.push_back(*part);
+  page.is_truncated = part != parts.end();
+  return page;
 }
 
 Outcome<void> UploadRegistry::abort(std::string_view id, std::string_view key) {

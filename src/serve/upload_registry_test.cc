@@ -39,17 +39,47 @@ TEST_F(UploadRegistryTest, an_upload_is_known_by_its_id_and_key) {
   EXPECT_EQ(uploads_.get("other", "k").error().code, "NoSuchUpload");
   EXPECT_EQ(uploads_.all().size(), 1U);
   EXPECT_TRUE(uploads_.abort(id, "k"));
-  EXPECT_EQ(uploads_.touch(id, "k").error().code, "NoSuchUpload");
+  EXPECT_EQ(uploads_.begin_part(id, "k", 1).error().code, "NoSuchUpload");
 }
 
 TEST_F(UploadRegistryTest, what_nobody_touches_expires) {
   const std::string kept = *uploads_.begin("a", {}, {}), stale = *uploads_.begin("b", {}, {});
   clock_.time += 50min;
-  EXPECT_TRUE(uploads_.touch(kept, "a"));
+  EXPECT_TRUE(uploads_.begin_part(kept, "a", 1));
   clock_.time += 20min;
   uploads_.expire();
-  EXPECT_TRUE(uploads_.touch(kept, "a"));
-  EXPECT_EQ(uploads_.touch(stale, "b").error().code, "NoSuchUpload");
+  EXPECT_TRUE(uploads_.begin_part(kept, "a", 1));
+  EXPECT_EQ(uploads_.begin_part(stale, "b", 1).error().code, "NoSuchUpload");
+}
+
+TEST_F(UploadRegistryTest, parts_of_all_uploads_together_are_bounded) {
+  const std::string first = *uploads_.begin("a", {}, {}), second = *uploads_.begin("b", {}, {});
+  for (size_t number = 1; number < uploaded_part_count_max; ++number) {
+    ASSERT_TRUE(uploads_.put(first, "a", static_cast<uint32_t>(number), part(1)));
+  }
+  EXPECT_TRUE(uploads_.put(second, "b", 1, part(1)));
+  EXPECT_EQ(uploads_.begin_part(second, "b", 2).error().code, "SlowDown");
+  EXPECT_EQ(uploads_.put(second, "b", 2, part(1)).error().code, "SlowDown");
+  EXPECT_TRUE(uploads_.put(second, "b", 1, part(2)));
+  EXPECT_TRUE(uploads_.abort(first, "a"));
+  EXPECT_TRUE(uploads_.put(second, "b", 2, part(1)));
+}
+
+TEST_F(UploadRegistryTest, parts_come_in_pages) {
+  const std::string id = *uploads_.begin("k", {}, {});
+  for (const uint32_t number : {9, 2, 5}) EXPECT_TRUE(uploads_.put(id, "k", number, part(number)));
+  const auto numbers = [&](uint32_t after, size_t count_max) {
+    std::string text;
+    const auto page = uploads_.parts_after(id, "k", after, count_max);
+    for (const auto& [number, one] : page->parts) text += std::to_string(number) + " ";
+    return text + (page->is_truncated ? "..." : "");
+  };
+  EXPECT_EQ(numbers(0, 2), "2 5 ...");
+  EXPECT_EQ(numbers(5, 2), "9 ");
+  EXPECT_EQ(numbers(0, 3), "2 5 9 ");
+  EXPECT_EQ(numbers(9, 1), "");
+  EXPECT_EQ(numbers(0, 0), "...");
+  EXPECT_EQ(uploads_.parts_after(id, "other", 0, 1).error().code, "NoSuchUpload");
 }
 
 TEST_F(UploadRegistryTest, a_complete_one_is_remembered_and_makes_room) {
