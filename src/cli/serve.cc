@@ -58,7 +58,7 @@ Command serve_command() {
           .summary = "Take uploads as an S3 server, each a recovery point",
           .description =
               "Whatever can write to S3 (SQL Server's BACKUP TO URL, pgBackRest, restic, aws-cli) writes into the "
-              "vault. What was answered with success is durable; objects removed or replaced stay in the recovery "
+              "vault. Objects answered with success are durable; those removed or replaced stay in the recovery "
               "points made before. Speaks HTTPS: without --tls-cert with a certificate that is made at the first start "
               "and kept, for clients to trust. Requests must be signed with the keys printed at the start, made anew "
               "each time unless HOLDFAST_S3_ACCESS_KEY_ID and HOLDFAST_S3_SECRET_ACCESS_KEY are set. Ends at Ctrl-C, "

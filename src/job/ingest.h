@@ -53,7 +53,8 @@ class IngestView {
   // Keys from <= key < to.
   virtual Result<std::vector<Bytes>> keys(ByteView from, ByteView to) = 0;
 };
-// What to change; an error is the deed's own and changes nothing, nor does a content that is gone. May be called again, on a newer state.
+// What to change. An error is the deed's own and changes nothing, as does a deed that names a content which is gone.
+// May be called again, on a newer state.
 using IngestDeed = std::function<Result<IngestChanges>(IngestView& view)>;
 
 // Any thread. The vault outlives it.
@@ -63,8 +64,7 @@ class Ingest {
   static Result<std::unique_ptr<Ingest>> open(vault::Vault& vault, IngestOptions options);
   ~Ingest();
 
-  // The newest point; nothing if there is none yet.
-  // Waits for no store.
+  // The newest point; nothing if there is none yet. Waits for no store.
   std::optional<vault::PointInfo> head() EXCLUDES(head_mutex_);
 
   // Stores bytes that are a content of their own.
@@ -120,7 +120,7 @@ class Ingest {
   Mutex mutex_;
   ConditionVariable changed_;
   std::unique_ptr<Generation> generation_ GUARDED_BY(mutex_);
-  bool is_committing_ GUARDED_BY(mutex_) = false;  // Then no lane is lent, and one thread leads.
+  bool is_committing_ GUARDED_BY(mutex_) = false;  // Then no lane is lent any more, and one thread leads.
   std::vector<std::shared_ptr<Ticket>> waiting_ GUARDED_BY(mutex_);
   bool has_news_ GUARDED_BY(mutex_) = false;  // Committed, and not remembered.
   std::optional<std::chrono::nanoseconds> remembered_ GUARDED_BY(mutex_);

@@ -46,6 +46,8 @@ class ObjectCursor {
   virtual ~ObjectCursor() = default;
   // To the first object whose key is not below `key`.
   virtual Status seek(std::string_view key) = 0;
+  // Behind that version of the key; behind all of its versions if it has none of that name.
+  virtual Status seek_behind(std::string_view key, std::string_view version_id) = 0;
   virtual bool valid() const = 0;               // False past the end, and before the first seek.
   virtual const ObjectInfo& object() const = 0;  // REQUIRES: valid()
   virtual Status next() = 0;                    // REQUIRES: valid()
@@ -57,7 +59,8 @@ class BucketView {
   virtual ~BucketView() = default;
   virtual const std::string& name() const = 0;
   virtual UnixTimeNs created() const = 0;
-  virtual bool is_versioned() const = 0;
+  // "Enabled", "Suspended"; empty: the bucket never had versions.
+  virtual const std::string& versioning() const = 0;
   // The view must outlive the cursor. Versions::current leaves out delete markers and what they hide.
   virtual std::unique_ptr<ObjectCursor> walk(Versions versions) = 0;
   // No version named: the newest, be it a delete marker. Nothing if there is none.

@@ -83,6 +83,9 @@ class FileTreeCursor : public ObjectCursor {
     return next();
   }
 
+  // There is one version of each.
+  Status seek_behind(std::string_view key, std::string_view) override { return seek(std::string(key) + '\0'); }
+
   bool valid() const override { return is_valid_; }
   const ObjectInfo& object() const override { return object_; }
 
@@ -177,7 +180,7 @@ class FileTreeBucket : public BucketView {
       : name_(std::move(name)), readers_(readers), view_(readers, point) {}
   const std::string& name() const override { return name_; }
   UnixTimeNs created() const override { return view_.point().point.begun; }
-  bool is_versioned() const override { return false; }
+  const std::string& versioning() const override { return versioning_; }
   std::unique_ptr<ObjectCursor> walk(Versions) override {
     return std::make_unique<FileTreeCursor>(readers_, view_.point());
   }
@@ -200,6 +203,7 @@ class FileTreeBucket : public BucketView {
   const std::string name_;
   mount::DomainReaders& readers_;
   mount::PointView view_;
+  const std::string versioning_;
 };
 
 }  // namespace

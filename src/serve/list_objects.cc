@@ -12,7 +12,6 @@ namespace holdfast::serve {
 namespace {
 
 constexpr uint64_t keys_max = 1000;
-// More of what a listing leaves out (what lies before a version marker) is passed over in one request.
 constexpr size_t token_size_bytes_max = 4096;
 
 struct ListRequest {
@@ -21,6 +20,7 @@ struct ListRequest {
   bool encodes = false;
   std::string from;        // The first key of interest.
   std::string marker;      // Groups up to here were listed before.
+  std::optional<std::string> version_marker;  // Versions of the marker's key up to here were, too.
   bool fetches_owner = false;
 };
 
@@ -75,39 +75,33 @@ std::string group_of(const ListRequest& list, const std::string& key) {
   return at == std::string::npos ? std::string() : key.substr(0, at + list.delimiter.size());
 }
 
-// `skip`: versions of the first key that were listed before.
-Result<Page> fetch_page(ObjectCursor& cursor, const ListRequest& list,
-                        const std::function<bool(const ObjectInfo&)>& skip) {
+Result<Page> fetch_page(ObjectCursor& cursor, const ListRequest& list) {
   Page page;
   if (list.count_max == 0) return page;
-  TRY_DO(cursor.seek(list.from));
+  TRY_DO(list.version_marker ? cursor.seek_behind(list.marker, *list.version_marker) : cursor.seek(list.from));
   while (cursor.valid() && cursor.object().key.starts_with(list.prefix)) {
     const ObjectInfo& object = cursor.object();
-    if (skip(object)) {
-      TRY_DO(cursor.next());
-      continue;
-    }
     const std::string group = group_of(list, object.key);
     const bool was_listed = !group.empty() && group <= list.marker;
-    if (!was_listed && page.items.size() == list.count_max) {
+    // What XML cannot hold would be told under another name, which nobody could ask for or go on from.
+    const bool is_told = !was_listed && (list.encodes || is_xml_text(group.empty() ? object.key : group));
+    if (is_told && page.items.size() == list.count_max) {
       page.is_truncated = true;
       page.next = object.key;
       return page;
     }
     if (group.empty()) {
-      page.items.push_back({.is_group = false, .group = {}, .object = object});
+      if (is_told) page.items.push_back({.is_group = false, .group = {}, .object = object});
       TRY_DO(cursor.next());
       continue;
     }
-    if (!was_listed) page.items.push_back({.is_group = true, .group = group, .object = {}});
+    if (is_told) page.items.push_back({.is_group = true, .group = group, .object = {}});
     const auto behind = after_prefix(group);
     if (!behind) break;
     TRY_DO(cursor.seek(*behind));
   }
   return page;
 }
-
-bool skip_nothing(const ObjectInfo&) { return false; }
 
 std::string shown(const ListRequest& list, const std::string& text) {
   return list.encodes ? aws::percent_encode(text, aws::Slash::keep) : text;
@@ -158,7 +152,7 @@ Outcome<std::string> list_objects_v1(BucketView& bucket, const S3Request& reques
   list.fetches_owner = true;
   const std::string marker(request.parameter_of("marker").value_or(""));
   begin_after(list, marker);
-  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::current), list, skip_nothing));
+  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::current), list));
   XmlWriter xml("ListBucketResult");
   write_head(xml, bucket, list, page);
   xml.element("Marker", shown(list, marker));
@@ -179,7 +173,7 @@ Outcome<std::string> list_objects_v2(BucketView& bucket, const S3Request& reques
     if (!from || from->empty()) return refuse(400, "InvalidArgument", "The continuation token provided is incorrect");
     list.from = std::max(list.from, std::string(as_text(*from)));
   }
-  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::current), list, skip_nothing));
+  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::current), list));
   XmlWriter xml("ListBucketResult");
   write_head(xml, bucket, list, page);
   xml.element("KeyCount", page.items.size());
@@ -199,14 +193,9 @@ Outcome<std::string> list_object_versions(BucketView& bucket, const S3Request& r
     return refuse(400, "InvalidArgument", "A version-id marker cannot be specified without a key marker.");
   }
   begin_after(list, key_marker);
-  bool is_before_marker = version_marker && !version_marker->empty();
-  if (is_before_marker) list.from = std::max(list.prefix, key_marker);
-  const auto skip = [&](const ObjectInfo& object) {
-    if (!is_before_marker || object.key != key_marker) return false;
-    if (object.version_id == *version_marker) is_before_marker = false;
-    return true;
-  };
-  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::all), list, skip));
+  const bool has_version = version_marker && !version_marker->empty() && key_marker >= list.prefix;
+  if (has_version) list.version_marker = *version_marker;
+  const Page page = TRY_OR_REFUSE(fetch_page(*bucket.walk(Versions::all), list));
   XmlWriter xml("ListVersionsResult");
   write_head(xml, bucket, list, page);
   xml.element("KeyMarker", shown(list, key_marker));

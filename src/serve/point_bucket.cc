@@ -54,6 +54,8 @@ Result<ObjectInfo> object_of(const format::VersionKey& version, ByteView value) 
   return object;
 }
 
+bool is_below(ByteView key, ByteView end) { return end.empty() || compare(key, end) < 0; }
+
 class PointCursor : public ObjectCursor {
  public:
   PointCursor(mount::DomainReaders& readers, const vault::PointInfo& point, Versions versions)
@@ -62,6 +64,18 @@ class PointCursor : public ObjectCursor {
   Status seek(std::string_view key) override {
     TRY_DO(cursor_.seek(format::range_of_prefix(key).from));
     last_key_.reset();
+    return settle();
+  }
+  // Looks at keys alone: there may be many versions before that one.
+  Status seek_behind(std::string_view key, std::string_view version_id) override {
+    const format::KeyRange range = format::range_of_versions(key);
+    TRY_DO(cursor_.seek(range.from));
+    last_key_.reset();
+    for (bool is_behind = false; !is_behind && cursor_.valid() && is_below(cursor_.entry().key, range.to);) {
+      is_behind = TRY(format::decode_version_key(cursor_.entry().key)).version_id == version_id;
+      last_key_ = key;
+      TRY_DO(cursor_.next());
+    }
     return settle();
   }
   bool valid() const override { return is_valid_; }
@@ -103,11 +117,11 @@ class PointCursor : public ObjectCursor {
 
 class PointBucket : public BucketView {
  public:
-  PointBucket(std::string name, mount::DomainReaders& readers, const vault::PointInfo& point, bool is_versioned)
-      : name_(std::move(name)), readers_(readers), view_(readers, point), is_versioned_(is_versioned) {}
+  PointBucket(std::string name, mount::DomainReaders& readers, const vault::PointInfo& point, std::string versioning)
+      : name_(std::move(name)), readers_(readers), view_(readers, point), versioning_(std::move(versioning)) {}
   const std::string& name() const override { return name_; }
   UnixTimeNs created() const override { return view_.point().point.begun; }
-  bool is_versioned() const override { return is_versioned_; }
+  const std::string& versioning() const override { return versioning_; }
   std::unique_ptr<ObjectCursor> walk(Versions versions) override {
     return std::make_unique<PointCursor>(readers_, view_.point(), versions);
   }
@@ -134,34 +148,34 @@ class PointBucket : public BucketView {
   }
 
  private:
-  static bool is_below(ByteView key, ByteView end) { return end.empty() || compare(key, end) < 0; }
   const std::string name_;
   mount::DomainReaders& readers_;
   mount::PointView view_;
-  const bool is_versioned_;
+  const std::string versioning_;
 };
 
 // What the point says of the bucket itself.
-Result<bool> was_versioned(mount::DomainReaders& readers, const vault::PointInfo& point) {
+Result<std::string> versioning_of(mount::DomainReaders& readers, const vault::PointInfo& point) {
   const auto reader = readers.lend();
   const auto value =
       TRY(tree::look_up(*reader, job::to_root(point.point.entries), format::encode_bucket_item_key("")));
-  if (!value) return false;
+  if (!value) return std::string();
   const format::Entry entry = TRY(format::decode_entry(*value));
-  return !TRY(format::decode_bucket_attributes(entry.attributes)).versioning.empty();
+  return TRY(format::decode_bucket_attributes(entry.attributes)).versioning;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<BucketView>> make_point_bucket(std::string name, mount::DomainReaders& readers,
                                                       const vault::PointInfo& point) {
-  const bool is_versioned = TRY(was_versioned(readers, point).during("the bucket's own entry"));
-  return std::unique_ptr<BucketView>(std::make_unique<PointBucket>(std::move(name), readers, point, is_versioned));
+  std::string versioning = TRY(versioning_of(readers, point).during("the bucket's own entry"));
+  return std::unique_ptr<BucketView>(
+      std::make_unique<PointBucket>(std::move(name), readers, point, std::move(versioning)));
 }
 
 std::unique_ptr<BucketView> make_ingested_bucket(std::string name, mount::DomainReaders& readers,
                                                  const vault::PointInfo& point) {
-  return std::make_unique<PointBucket>(std::move(name), readers, point, false);
+  return std::make_unique<PointBucket>(std::move(name), readers, point, "");
 }
 
 }  // namespace holdfast::serve

@@ -72,7 +72,7 @@ void add_metadata(const BucketView& bucket, const S3Request& request, const Obje
   headers.push_back({"Last-Modified", aws::http_date(object.modified)});
   headers.push_back({"ETag", "\"" + object.etag + "\""});
   headers.push_back({"Accept-Ranges", "bytes"});
-  if (bucket.is_versioned()) headers.push_back({"x-amz-version-id", object.version_id});
+  if (!bucket.versioning().empty()) headers.push_back({"x-amz-version-id", object.version_id});
   if (!object.storage_class.empty() && object.storage_class != "STANDARD") {
     headers.push_back({"x-amz-storage-class", object.storage_class});
   }

@@ -131,7 +131,7 @@ Outcome<void> S3Handler::serve_bucket(Exchange& exchange, BucketView& bucket) {
     exchange.answer_xml(XmlWriter("LocationConstraint").take());
   } else if (request.has("versioning")) {
     XmlWriter xml("VersioningConfiguration");
-    if (bucket.is_versioned()) xml.element("Status", "Enabled");
+    if (!bucket.versioning().empty()) xml.element("Status", bucket.versioning());
     exchange.answer_xml(xml.take());
   } else if (request.has("versions")) {
     exchange.answer_xml(TRY_OUTCOME(list_object_versions(bucket, request)));

@@ -154,6 +154,8 @@ TEST(WriteDocuments, deletions_name_keys) {
 
 TEST(XmlWriter, what_xml_cannot_hold_is_replaced) {
   EXPECT_EQ(xml_characters("plain ü € \U0001f600\t\n"), "plain ü € \U0001f600\t\n");
+  EXPECT_TRUE(is_xml_text("plain ü € \U0001f600\t\n"));
+  EXPECT_FALSE(is_xml_text("plain \xff"));
   const std::string_view bad[] = {"\x01", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xef\xbf\xbf", "\xf4\x90\x80\x80",
                                   "\xe2\x82", std::string_view("\0", 1)};
   for (const std::string_view text : bad) {

@@ -35,7 +35,7 @@ Outcome<std::optional<Announced>> announced_by(const S3Request& request) {
     if (announced) return invalid("Expecting a single x-amz-checksum- header.");
     const size_t dash = text->find('-');
     Bytes value = TRY_OUTCOME(aws::decode_checksum(kind, text->substr(0, dash)));
-    announced = {.kind = kind, .value = std::move(value), .part_count = {}};
+    announced = Announced{.kind = kind, .value = std::move(value), .part_count = {}};
     if (dash == std::string_view::npos) continue;
     announced->part_count = parse_number(text->substr(dash + 1), part_number_max);
     if (!announced->part_count) return invalid("The number of parts behind the checksum is malformed.");
@@ -103,7 +103,7 @@ Outcome<std::optional<WholeChecksum>> check_whole(const S3Request& request, cons
   const bool is_right = !announced || (announced->value == value &&
                                        announced->part_count.value_or(parts.size()) == parts.size());
   if (!is_right) return refuse(400, "BadDigest", "The checksum you specified did not match what we received.");
-  if (is_of_whole) whole = {.kind = kind, .value = std::move(value)};
+  if (is_of_whole) whole = WholeChecksum{.kind = kind, .value = std::move(value)};
   return whole;
 }
 

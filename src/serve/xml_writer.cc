@@ -41,6 +41,15 @@ std::string xml_characters(std::string_view text) {
   return out;
 }
 
+bool is_xml_text(std::string_view text) {
+  while (!text.empty()) {
+    const size_t size = character_size_bytes(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
 XmlWriter::XmlWriter(std::string_view root, Namespace space) : root_(root) {
   text_ = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{}{}>", root,
                       space == Namespace::s3 ? " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"" : "");

@@ -27,5 +27,7 @@ class XmlWriter {
 
 // Well-formed UTF-8 of characters that XML 1.0 allows.
 std::string xml_characters(std::string_view text);
+// Whether that is the text itself.
+bool is_xml_text(std::string_view text);
 
 }  // namespace holdfast::serve
