@@ -42,7 +42,7 @@ MUTANTS = [
            [MODEL_OF_LOG, UNIT]),
     Mutant("what was condemned is not marked again before it is purged",
            [("src/job/collect.cc", "  for (const ObjectId& id : needed) ready.erase(id);\n  TRY_DO(spare(needed));\n",
-             "  (void)needed;\n")],
+             "  (void)needed;\n  TRY_DO(spare({}));\n")],
            [SIMULATION, UNIT]),
     Mutant("a purge is not refused though others purged since the marks",
            [("src/job/collect.cc", "state.last_purge() == last_purge && state.last_undelete()",
@@ -220,8 +220,8 @@ def run_all(build, names):
     survivors = []
     with open(build / "log", "w", encoding="utf-8") as log:
         tree = copy_tree(build)
-        # As everything else is built, so that ccache has all but what a mutant changes.
-        if run(["cmake", "--preset", "release"], log, tree) != 0:
+        # As everything else is built; a mutant may leave something unused.
+        if run(["cmake", "--preset", "release", "-DHOLDFAST_WERROR=OFF"], log, tree) != 0:
             raise RuntimeError(f"cmake failed; see {log.name}")
         binaries = tree / "build" / "release"
         chosen = [mutant for mutant in MUTANTS if not names or any(name in mutant.name for name in names)]
