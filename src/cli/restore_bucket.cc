@@ -41,7 +41,8 @@ Result<Exit> restore_bucket(Context& context, const Arguments& arguments, vault:
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
   request.stop = context.stop();
-  const BucketTargetRequest place = TRY(target_request(arguments, request.choice, point));
+  BucketTargetRequest place = TRY(target_request(arguments, request.choice, point));
+  place.stop = request.stop;
   auto target = TRY(context.services().open_bucket_target(place));
   ProgressDisplay display(context.output(), clock, "restoring");
   auto report = job::run_restore_bucket(vault, point, *target, request, display);

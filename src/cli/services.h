@@ -65,6 +65,7 @@ struct BucketTargetRequest {
   bool delete_extra = false;
   std::function<bool(std::string_view key)> may_delete;  // None: anything.
   bool dry_run = false;
+  std::stop_token stop;
 };
 
 // Points to be shown as a file system, oldest first, until unmounted or stopped.

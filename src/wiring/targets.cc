@@ -75,6 +75,7 @@ Result<std::unique_ptr<target::Target>> ProgramServices::open_bucket_target(cons
   options.delete_extra = request.delete_extra;
   options.may_delete = request.may_delete;
   options.dry_run = request.dry_run;
+  options.stop = request.stop;
   options.scratch_folder = os::environment_variable("TMPDIR").value_or(options.scratch_folder);
   return target::open_s3_target(std::make_unique<aws::s3::Connection>(std::move(parts), clock_, rng_),
                                 std::move(options), clock_);

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +17,8 @@
 #include "aws/time_text.h"
 #include "aws/uri.h"
 
-// A bucket with versions in memory behind the wire format, for tests of what reads buckets.
+// A bucket with versions in memory behind the wire format, for tests of what reads and writes buckets. It is as strict
+// as S3 where that matters.
 namespace holdfast::source::testing {
 
 class FakeVersionedBucket {
@@ -29,12 +33,17 @@ class FakeVersionedBucket {
     net::HttpHeaders headers = {};
     std::map<std::string, std::string> tags = {};
     std::vector<size_t> parts = {};
+    std::string acl = {};  // The document; empty: the server knows none.
   };
+  bool is_there = true;
   std::map<std::string, std::vector<Version>> keys;  // The newest first.
   // Of the bucket: "policy" and so on.
   std::map<std::string, std::string> settings{{"versioning", "<VersioningConfiguration/>"}};
   // An answer instead of the bucket's.
   std::function<std::optional<Result<net::HttpResponse>>(const net::HttpRequest&)> before =
+      [](const net::HttpRequest&) { return std::nullopt; };
+  // The same, once the bucket did what was asked: an answer that is lost.
+  std::function<std::optional<Result<net::HttpResponse>>(const net::HttpRequest&)> after =
       [](const net::HttpRequest&) { return std::nullopt; };
 
   Version& put(const std::string& key, const std::string& bytes) {
@@ -42,7 +51,7 @@ class FakeVersionedBucket {
     version.id = "v" + std::to_string(++number_);
     version.second = 1'700'000'000 + number_;
     version.bytes = bytes;
-    version.etag = "e" + version.id;
+    version.etag = etag_of(bytes);
     auto& versions = keys[key];
     versions.insert(versions.begin(), std::move(version));
     return versions.front();
@@ -50,6 +59,17 @@ class FakeVersionedBucket {
   void mark_deleted(const std::string& key) {
     Version& marker = put(key, "");
     marker.is_marker = true;
+  }
+  // What stands there, by key, the oldest version first: all that a restore may bring back.
+  std::map<std::string, std::vector<std::string>> state() {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, std::vector<std::string>> all;
+    for (const auto& [key, versions] : keys) {
+      for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+        all[key].push_back(description_of(*version));
+      }
+    }
+    return all;
   }
   std::vector<std::string> seen() {
     const std::lock_guard lock(mutex_);
@@ -78,6 +98,31 @@ class FakeVersionedBucket {
     return std::any_of(query.begin(), query.end(), [&](const auto& one) { return one.first == name; });
   }
 
+  static std::string etag_of(const std::string& bytes) { return std::to_string(std::hash<std::string>()(bytes)); }
+  static std::string description_of(const Version& version) {
+    if (version.is_marker) return "deleted";
+    std::map<std::string, std::string> headers;
+    for (const net::HttpHeader& one : version.headers) headers[lower(one.name)] = one.value;
+    std::string text = version.etag + " " + std::to_string(version.bytes.size()) + " " + version.storage_class;
+    for (const auto& [name, header] : headers) text += " " + name + ":" + header;
+    for (const auto& [name, tag] : version.tags) text += " tag " + name + "=" + tag;
+    for (const size_t size : version.parts) text += " part " + std::to_string(size);
+    return text;
+  }
+  static std::string lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+  }
+  static std::string body_of(const net::HttpRequest& request) {
+    std::string body;
+    for (const ByteView part : request.body.value_or(std::span<const ByteView>())) body += as_text(part);
+    return body;
+  }
+  bool has_status(std::string_view status) const {
+    const auto found = settings.find("versioning");
+    return found != settings.end() && found->second.find(status) != std::string::npos;
+  }
+
   Result<net::HttpResponse> answer(const net::HttpRequest& request) {
     const std::string_view url = request.url;
     const size_t path_at = url.find('/', 8);
@@ -90,8 +135,34 @@ class FakeVersionedBucket {
     }
     if (auto instead = before(request)) return *instead;
     const aws::Query query = query_at < url.size() ? *aws::parse_query(url.substr(query_at + 1)) : aws::Query();
-    if (!key.empty()) return object(request, key, query);
-    if (request.method == "HEAD") return aws::http_answer(200, "");
+    auto answered = [&] {
+      const std::lock_guard lock(mutex_);
+      return key.empty() ? of_bucket(request, query) : object(request, key, query);
+    }();
+    if (auto instead = after(request)) return *instead;
+    return answered;
+  }
+
+  Result<net::HttpResponse> of_bucket(const net::HttpRequest& request, const aws::Query& query) {
+    const bool creates = request.method == "PUT" && query.empty();
+    if (creates && is_there) return aws::error_answer(409, "BucketAlreadyOwnedByYou");
+    if (!creates && !is_there) return aws::error_answer(404, "NoSuchBucket");
+    if (creates) {
+      is_there = true;
+      if (net::find_header(request.headers, "x-amz-bucket-object-lock-enabled")) {
+        settings["object-lock"] = "<ObjectLockConfiguration/>";
+        settings["versioning"] = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+      }
+    }
+    if (creates || request.method == "HEAD") return aws::http_answer(200, "");
+    if (request.method == "PUT") {
+      settings[query.front().first] = body_of(request);
+      return aws::http_answer(200, "");
+    }
+    if (request.method == "DELETE") {
+      settings.erase(query.front().first);
+      return aws::http_answer(204, "");
+    }
     if (has(query, "versions")) return list(query);
     for (const auto& [name, text] : settings) {
       if (has(query, name)) return aws::http_answer(200, text);
@@ -100,16 +171,119 @@ class FakeVersionedBucket {
   }
 
   Result<net::HttpResponse> object(const net::HttpRequest& request, const std::string& key, const aws::Query& query) {
+    if (!is_there) return aws::error_answer(404, "NoSuchBucket");
+    if (request.method != "GET" && request.method != "HEAD" && !has(query, "acl")) return write(request, key, query);
     const auto found = keys.find(key);
     if (found == keys.end()) return aws::error_answer(404, "NoSuchKey");
-    for (const Version& version : found->second) {
+    for (Version& version : found->second) {
       if (version.id != value(query, "versionId")) continue;
       if (has(query, "tagging")) return tagging(version);
-      if (has(query, "acl")) return aws::error_answer(501, "NotImplemented");
+      if (has(query, "acl") && request.method == "PUT") version.acl = body_of(request);
+      if (has(query, "acl") && version.acl.empty()) return aws::error_answer(501, "NotImplemented");
+      if (has(query, "acl")) return aws::http_answer(200, version.acl);
       return bytes(request, version, query);
     }
     return aws::error_answer(404, "NoSuchVersion");
   }
+
+  Result<net::HttpResponse> write(const net::HttpRequest& request, const std::string& key, const aws::Query& query) {
+    const std::string upload_id = value(query, "uploadId");
+    if (request.method == "DELETE" && !upload_id.empty()) {
+      uploads_.erase(upload_id);
+      return aws::http_answer(204, "");
+    }
+    if (request.method == "DELETE") return remove(key);
+    if (has(query, "uploads")) {
+      const std::string id = "u" + std::to_string(++number_);
+      uploads_[id].headers = request.headers;
+      return aws::http_answer(200, "<InitiateMultipartUploadResult><UploadId>" + id +
+                                       "</UploadId></InitiateMultipartUploadResult>");
+    }
+    if (request.method == "PUT" && settings.contains("object-lock") && checksums_of(request.headers).empty()) {
+      return aws::error_answer(400, "InvalidRequest");
+    }
+    for (const std::string& checksum : checksums_of(request.headers)) {
+      if (checksum.find('-') != std::string::npos) return aws::error_answer(400, "InvalidRequest");
+    }
+    if (checksums_of(request.headers).size() > 1) return aws::error_answer(400, "InvalidRequest");
+    if (upload_id.empty()) return store(key, body_of(request), request.headers, {});
+    const auto upload = uploads_.find(upload_id);
+    if (upload == uploads_.end()) return aws::error_answer(404, "NoSuchUpload");
+    if (request.method == "PUT") {
+      const std::string part = body_of(request);
+      upload->second.parts[std::stoul(value(query, "partNumber"))] = part;
+      return aws::http_answer(200, "", {{"ETag", '"' + etag_of(part) + '"'}});
+    }
+    return complete(key, upload_id, std::move(upload->second));
+  }
+  // Their values.
+  static std::vector<std::string> checksums_of(const net::HttpHeaders& headers) {
+    std::vector<std::string> all;
+    for (const net::HttpHeader& one : headers) {
+      const std::string name = lower(one.name);
+      if (name.starts_with("x-amz-checksum-") && name != "x-amz-checksum-type" && name != "x-amz-checksum-algorithm") {
+        all.push_back(one.value);
+      }
+    }
+    return all;
+  }
+  net::HttpResponse remove(const std::string& key) {
+    if (!has_status("Enabled")) {
+      auto& versions = keys[key];
+      std::erase_if(versions, [](const Version& version) { return version.id == "null"; });
+      if (versions.empty()) keys.erase(key);
+      if (!has_status("Suspended")) return aws::http_answer(204, "");
+    }
+    Version& marker = put(key, "");
+    marker.is_marker = true;
+    if (!has_status("Enabled")) marker.id = "null";
+    return aws::http_answer(204, "");
+  }
+  struct Upload {
+    net::HttpHeaders headers;
+    std::map<size_t, std::string> parts;
+  };
+  net::HttpResponse complete(const std::string& key, const std::string& upload_id, Upload upload) {
+    uploads_.erase(upload_id);
+    std::string bytes;
+    std::vector<size_t> sizes;
+    for (const auto& [number, part] : upload.parts) {
+      if (number < upload.parts.size() && part.size() < part_size_bytes_min) {
+        return aws::error_answer(400, "EntityTooSmall");
+      }
+      bytes += part;
+      sizes.push_back(part.size());
+    }
+    const net::HttpResponse stored = store(key, bytes, upload.headers, sizes);
+    return aws::http_answer(200, "<CompleteMultipartUploadResult><ETag>" + keys[key].front().etag +
+                                     "</ETag></CompleteMultipartUploadResult>", stored.headers);
+  }
+  net::HttpResponse store(const std::string& key, const std::string& bytes, const net::HttpHeaders& headers,
+                          std::vector<size_t> parts) {
+    const bool keeps_versions = has_status("Enabled");
+    if (!keeps_versions) std::erase_if(keys[key], [](const Version& version) { return version.id == "null"; });
+    Version& version = put(key, bytes);
+    if (!keeps_versions) version.id = "null";
+    if (!parts.empty()) version.etag += "-" + std::to_string(parts.size());
+    version.parts = std::move(parts);
+    static const std::set<std::string> of_request{"host", "date", "authorization", "content-length", "expect",
+                                                  "x-amz-date", "x-amz-content-sha256", "x-amz-security-token",
+                                                  "x-amz-sdk-checksum-algorithm", "x-amz-checksum-algorithm",
+                                                  "user-agent", "accept", "content-md5"};
+    for (const net::HttpHeader& one : headers) {
+      const std::string name = lower(one.name);
+      if (name == "x-amz-tagging") {
+        const aws::Query tags = *aws::parse_query(one.value);
+        for (const auto& [tag, text] : tags) version.tags[tag] = text;
+      } else if (name == "x-amz-storage-class") {
+        version.storage_class = one.value;
+      } else if (!of_request.contains(name)) {
+        version.headers.push_back({name, one.value});
+      }
+    }
+    return aws::http_answer(200, "", {{"ETag", '"' + version.etag + '"'}, {"x-amz-version-id", version.id}});
+  }
+
   static net::HttpResponse tagging(const Version& version) {
     std::string text;
     for (const auto& [name, tag] : version.tags) text += "<Tag><Key>" + name + "</Key><Value>" + tag + "</Value></Tag>";
@@ -142,10 +316,10 @@ class FakeVersionedBucket {
   }
 
   net::HttpResponse list(const aws::Query& query) const {
-    const std::string after = value(query, "key-marker"), prefix = value(query, "prefix");
+    const std::string marker = value(query, "key-marker"), prefix = value(query, "prefix");
     std::string text;
     for (const auto& [key, versions] : keys) {
-      if (key <= after || !key.starts_with(prefix)) continue;
+      if (key <= marker || !key.starts_with(prefix)) continue;
       for (const Version& version : versions) {
         const std::string element = version.is_marker ? "DeleteMarker" : "Version";
         text += "<" + element + "><Key>" + aws::percent_encode(key, aws::Slash::keep) + "</Key><VersionId>" + version.id +
@@ -161,8 +335,11 @@ class FakeVersionedBucket {
     return aws::http_answer(200, "<ListVersionsResult><EncodingType>url</EncodingType>" + text + "</ListVersionsResult>");
   }
 
+  static constexpr size_t part_size_bytes_min = 5 << 20;
+
   std::mutex mutex_;
   std::vector<std::string> seen_;
+  std::map<std::string, Upload> uploads_;
   int number_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct UploadPlace {
   std::string scratch_folder;  // For what is too large for memory.
   bool keeps_locks = false;    // The bucket can lock objects.
   UnixTimeNs now = 0;
+  std::stop_token stop = {};   // Ends the run.
 };
 
 struct UploadedVersion {

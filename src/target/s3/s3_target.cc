@@ -24,6 +24,10 @@ class ObjectWriter : public Writer {
  public:
   ObjectWriter(std::shared_ptr<ObjectUpload> upload, std::shared_ptr<UploadChain> chain, size_t place, std::string name)
       : upload_(std::move(upload)), chain_(std::move(chain)), place_(place), name_(std::move(name)) {}
+  // Dropped before its content was whole: that was told, and later versions of the key must not wait.
+  ~ObjectWriter() override {
+    if (!is_complete_ && chain_) chain_->failed(place_);
+  }
   std::string name() const override { return name_; }
   Status write_whole(ByteView content) override {
     TRY_DO(upload_->prepare(content.size()));
@@ -37,15 +41,20 @@ class ObjectWriter : public Writer {
   }
   Result<bool> read_existing(uint64_t, MutableByteView) override { return false; }
   Status complete() override {
-    upload_->complete([chain = chain_, place = place_] { chain->ready(place); });
+    is_complete_ = true;
+    // Called by the upload itself, which therefore is there; it must not keep itself alive by what it waits for.
+    upload_->complete([chain = chain_, place = place_, upload = std::weak_ptr(upload_)] {
+      chain->ready(place, upload.lock());
+    });
     return {};
   }
 
  private:
   const std::shared_ptr<ObjectUpload> upload_;
-  const std::shared_ptr<UploadChain> chain_;
+  const std::shared_ptr<UploadChain> chain_;  // Null where nothing is to be written.
   const size_t place_;
   const std::string name_;
+  bool is_complete_ = false;
 };
 
 // A document of the bucket's configuration; small.
@@ -85,8 +94,11 @@ class S3Target : public Target {
         options_(std::move(options)),
         clock_(clock),
         maker_(connection_->bucket(), options_.old_name),
-        pool_(options_.sender_count, held_size_bytes_max),
-        place_{connection_->bucket(), pool_, options_.scratch_folder, false, 0} {}
+        place_{.bucket = connection_->bucket(),
+               .pool = pool_,
+               .scratch_folder = options_.scratch_folder,
+               .stop = options_.stop},
+        pool_(options_.sender_count, held_size_bytes_max) {}
 
   Status begin() override {
     TRY_DO(maker_.look());
@@ -121,8 +133,8 @@ class S3Target : public Target {
   const S3TargetOptions options_;
   Clock& clock_;
   BucketMaker maker_;
-  UploadPool pool_;
   UploadPlace place_;
+  UploadPool pool_;  // Its tasks use all that is above: it ends before them.
   std::optional<aws::s3::VersionLister> lister_;
   std::optional<aws::s3::RankedVersion> existing_;  // The lister's next.
 
@@ -222,7 +234,7 @@ Result<Placement> S3Target::place(ByteView key, const format::Entry& entry) {
   const std::shared_ptr<ObjectUpload> upload = uploads_[member.link];
   if (upload == nullptr) return Placement{};
   if (format::content_size_bytes(entry.content) == 0) {
-    if (chain_) chain_->ready(member.link);
+    if (chain_) chain_->ready(member.link, upload);
     return Placement{};
   }
   return Placement{.action = Placement::Action::write,

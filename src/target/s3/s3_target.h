@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "aws/s3/connection.h"
@@ -19,6 +20,7 @@ struct S3TargetOptions {
   bool dry_run = false;
   unsigned sender_count = 32;
   std::string scratch_folder = "/var/tmp";
+  std::stop_token stop;              // After it, versions whose content does not come keep those after them waiting.
 };
 
 // A bucket, made if it is not there. Versions are written in their order, in parallel between keys; what is there

@@ -6,29 +6,39 @@
 
 namespace holdfast::target {
 
-UploadChain::UploadChain(const UploadPlace& place, std::string key, Versions oldest_first)
+UploadChain::UploadChain(const UploadPlace& place, std::string key, const Versions& oldest_first)
     : place_(place), key_(std::move(key)) {
-  for (std::shared_ptr<ObjectUpload>& upload : oldest_first) {
-    const bool is_marker = upload == nullptr;
-    links_.push_back({std::move(upload), is_marker});
+  for (const std::shared_ptr<ObjectUpload>& upload : oldest_first) {
+    links_.push_back({.upload = {}, .is_ready = upload == nullptr});
   }
 }
 
 void UploadChain::begin() { start_if_possible(); }
 
-void UploadChain::ready(size_t version) {
-  std::shared_ptr<ObjectUpload> waiting;
+void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
+  bool waits = false;
   {
     const MutexLock lock(mutex_);
-    if (is_writing_ || next_ != version) waiting = links_[version].upload;
+    waits = is_writing_ || next_ != version;
   }
-  if (waiting) {
+  if (waits) {
     // Kept in memory, whatever that costs, rather than lost for want of a disk.
-    waiting->wait().ignore("the bytes are there all the same");
+    upload->wait().ignore("the bytes are there all the same");
   }
   {
     const MutexLock lock(mutex_);
+    links_[version].upload = std::move(upload);
     links_[version].is_ready = true;
+  }
+  start_if_possible();
+}
+
+void UploadChain::failed(size_t version) {
+  // What stopped before its turn is written next time, in its order.
+  if (place_.stop.stop_requested()) return;
+  {
+    const MutexLock lock(mutex_);
+    links_[version].is_ready = links_[version].is_lost = true;
   }
   start_if_possible();
 }
@@ -47,6 +57,7 @@ void UploadChain::start_if_possible() {
 void UploadChain::write_on() {
   for (;;) {
     std::shared_ptr<ObjectUpload> upload;
+    bool is_lost = false;
     {
       const MutexLock lock(mutex_);
       if (next_ == links_.size() || !links_[next_].is_ready) {
@@ -54,8 +65,9 @@ void UploadChain::write_on() {
         return;
       }
       upload = std::move(links_[next_].upload);
+      is_lost = links_[next_].is_lost;
     }
-    write(upload);
+    if (!is_lost) write(upload);
     const MutexLock lock(mutex_);
     ++next_;
   }

@@ -16,16 +16,19 @@ class UploadChain : public std::enable_shared_from_this<UploadChain> {
  public:
   // Null: a delete marker, which is there from the beginning.
   using Versions = std::vector<std::shared_ptr<ObjectUpload>>;
-  UploadChain(const UploadPlace& place, std::string key, Versions oldest_first);
+  UploadChain(const UploadPlace& place, std::string key, const Versions& oldest_first);
   // Writes what needs no bytes to come first.
   void begin() EXCLUDES(mutex_);
   // The bytes of that version are complete.
-  void ready(size_t version) EXCLUDES(mutex_);
+  void ready(size_t version, std::shared_ptr<ObjectUpload> upload) EXCLUDES(mutex_);
+  // They never will be: whoever calls told why. Those after it do not wait for it, unless the run is over anyway.
+  void failed(size_t version) EXCLUDES(mutex_);
 
  private:
   struct Link {
-    std::shared_ptr<ObjectUpload> upload;
+    std::shared_ptr<ObjectUpload> upload;  // Once it is ready: before, whoever fills it holds it.
     bool is_ready = false;
+    bool is_lost = false;  // Passed over.
   };
   void start_if_possible() EXCLUDES(mutex_);
   void write_on() EXCLUDES(mutex_);
