@@ -10,8 +10,9 @@
 #include "cli/moment.h"
 #include "cli/point_text.h"
 #include "cli/restore_bucket.h"
-#include "job/bucket_choice.h"
 #include "cli/thaw_run.h"
+#include "job/bucket_choice.h"
+#include "job/skipped.h"
 
 namespace holdfast::cli {
 
@@ -51,14 +52,23 @@ Result<std::function<bool(ByteView)>> make_filter(Context& context, const Argume
   });
 }
 
+// What --delete may remove: neither what was filtered out nor what the backup could not read.
+Result<std::function<bool(ByteView)>> make_deletion_filter(vault::Vault& vault, const vault::PointInfo& point,
+                                                           std::function<bool(ByteView)> wanted) {
+  auto guard = TRY(job::path_deletion_guard(vault, point));
+  if (!wanted) return guard;
+  return std::function<bool(ByteView)>(
+      [guard = std::move(guard), wanted = std::move(wanted)](ByteView key) { return wanted(key) && guard(key); });
+}
+
 Result<TargetRequest> target_request(const Arguments& arguments, const Bytes& beneath,
-                                     std::function<bool(ByteView)> filter) {
+                                     std::function<bool(ByteView)> may_delete) {
   TargetRequest request;
   request.directory = *arguments.get("to");
   if (!beneath.empty()) request.strip_prefix = beneath;
   request.overwrite = arguments.get("overwrite").value_or("");
   request.delete_extra = arguments.has("delete");
-  request.may_delete = std::move(filter);
+  request.may_delete = std::move(may_delete);
   request.dry_run = arguments.has("dry-run");
   request.sync = !arguments.has("no-sync");
   request.owner = arguments.get("owner").value_or("");
@@ -115,7 +125,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   request.goes_past_lost_nodes = !arguments.has("delete");
   request.stop = context.stop();
   TRY_DO(check_thawed(context, vault, wanted.point, request.range, request.dry_run));
-  const TargetRequest place = TRY(target_request(arguments, wanted.key, request.range.wanted));
+  std::function<bool(ByteView)> may_delete;
+  if (arguments.has("delete")) may_delete = TRY(make_deletion_filter(vault, wanted.point, request.range.wanted));
+  const TargetRequest place = TRY(target_request(arguments, wanted.key, std::move(may_delete)));
   auto target = TRY(context.services().open_target(place));
   ProgressDisplay display(context.output(), clock, "restoring");
   auto report = job::run_restore(vault, wanted.point, *target, request, display);

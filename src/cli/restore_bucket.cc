@@ -8,13 +8,14 @@
 #include "cli/bucket_text.h"
 #include "cli/point_text.h"
 #include "job/restore_bucket.h"
+#include "job/skipped.h"
 
 namespace holdfast::cli {
 
 namespace {
 
 Result<BucketTargetRequest> target_request(const Arguments& arguments, const job::BucketChoice& choice,
-                                           const vault::PointInfo& point) {
+                                           vault::Vault& vault, const vault::PointInfo& point) {
   for (const std::string_view option : {"include", "exclude", "overwrite", "owner", "allow", "deny"}) {
     if (!arguments.has(option)) continue;
     return Error(ErrorCode::invalid, fmt::format("--{} means nothing for a bucket", option))
@@ -25,7 +26,12 @@ Result<BucketTargetRequest> target_request(const Arguments& arguments, const job
   if (!point.point.roots.empty()) request.old_root = point.point.roots.front();
   request.only_beneath = choice.key.value_or(choice.prefix);
   request.delete_extra = arguments.has("delete");
-  if (choice.key) request.may_delete = [key = *choice.key](std::string_view there) { return there == key; };
+  if (request.delete_extra) {
+    auto guard = TRY(job::object_deletion_guard(vault, point));
+    request.may_delete = [guard = std::move(guard), only = choice.key](std::string_view key) {
+      return guard(key) && (!only || key == *only);
+    };
+  }
   request.dry_run = arguments.has("dry-run");
   return request;
 }
@@ -41,7 +47,7 @@ Result<Exit> restore_bucket(Context& context, const Arguments& arguments, vault:
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
   request.stop = context.stop();
-  BucketTargetRequest place = TRY(target_request(arguments, request.choice, point));
+  BucketTargetRequest place = TRY(target_request(arguments, request.choice, vault, point));
   place.stop = request.stop;
   auto target = TRY(context.services().open_bucket_target(place));
   ProgressDisplay display(context.output(), clock, "restoring");

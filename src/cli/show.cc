@@ -8,9 +8,8 @@
 #include "cli/display_text.h"
 #include "cli/point_text.h"
 #include "format/file_attributes.h"
-#include "job/backup.h"
 #include "job/bucket_choice.h"
-#include "job/vault_nodes.h"
+#include "job/skipped.h"
 
 namespace holdfast::cli {
 
@@ -26,19 +25,13 @@ constexpr Option options[] = {
 Status for_skipped(vault::Vault& vault, const vault::PointInfo& point,
                    const std::function<void(const std::string& path, std::string_view reason)>& visit) {
   if (point.point.skipped_count == 0) return {};
-  vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
-  TRY_DO(domain.load_index_once());
-  job::VaultNodes nodes(domain);
-  const Bytes from{job::skipped_key_prefix};
-  const Bytes to{static_cast<std::byte>(static_cast<int>(job::skipped_key_prefix) + 1)};
-  return tree::for_range(nodes, job::to_root(point.point.state), from, to, [&](const tree::EntryView& entry) -> Status {
-    const ByteView key = entry.key.subspan(1);
+  return job::for_skipped(vault, point, [&](ByteView key, std::string_view reason) -> Status {
     if (job::is_bucket(point)) {
-      visit(format::readable_key(format::EntryKind::bucket, key), as_text(entry.value));
+      visit(format::readable_key(format::EntryKind::bucket, key), reason);
       return {};
     }
     const auto path = format::key_to_path(key);
-    visit(path ? *path : "key " + to_hex(key), as_text(entry.value));
+    visit(path ? *path : "key " + to_hex(key), reason);
     return {};
   });
 }

@@ -8,6 +8,7 @@
 #include "job/lost_content.h"
 #include "job/node_cache.h"
 #include "job/previous_entries.h"
+#include "job/skipped.h"
 
 namespace holdfast::job {
 

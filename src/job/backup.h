@@ -56,7 +56,4 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
 Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
                                  Observer& observer);
 
-// The keys under which a point's state remembers what was skipped: read again next time whatever its attributes say.
-inline constexpr std::byte skipped_key_prefix{2};
-
 }  // namespace holdfast::job

@@ -2,6 +2,7 @@
 #include "job/backup_pipeline.h"
 
 #include "base/check.h"
+#include "job/skipped.h"
 #include "job/whole_attributes.h"
 
 namespace holdfast::job {
@@ -13,8 +14,6 @@ constexpr uint64_t batch_size_bytes = 4 << 20;
 constexpr size_t batch_step_count = 512;
 // Batches under way beyond those that workers hold.
 constexpr size_t batches_ahead_max = 64;
-// Skips kept with their reasons; beyond, only counted.
-constexpr size_t skips_kept_max = 100'000;
 
 codec::CutterKey cutter_key_of(const vault::Vault::Domain& domain) {
   return codec::CutterKey::derive(domain.keys().cutter_key);

@@ -34,6 +34,7 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
   const auto place = [&](const tree::EntryView& view) -> Status {
     if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "the restore was stopped");
     auto entry = format::decode_entry(view.value);
+    if (!entry && !request.goes_past_lost_nodes) return std::move(entry.error());
     if (!entry) {
       pipeline.problem(std::string(as_text(view.key)), std::move(entry.error()));
       return {};

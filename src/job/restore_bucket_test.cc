@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "job/skipped.h"
 #include "job/testing.h"
 #include "source/s3/bucket_testing.h"
 #include "source/s3/s3_source.h"
@@ -25,8 +26,10 @@ class BucketRestoreTest : public ::testing::Test {
     to_.is_there = false;
   }
   std::string random_text(size_t size) { return std::string(as_text(contents_.bytes(size))); }
-  vault::PointInfo back_up() {
-    const auto source = source::open_s3_source(from_.connect(clock_, rng_), {.reader_count = 4, .lister_count = 2});
+  vault::PointInfo back_up(source::S3SourceOptions options = {}) {
+    options.reader_count = 4;
+    options.lister_count = 2;
+    const auto source = source::open_s3_source(from_.connect(clock_, rng_), std::move(options));
     BackupRequest request;
     request.host = "host";
     request.worker_count = 2;
@@ -130,6 +133,44 @@ TEST_F(BucketRestoreTest, after_a_stop_no_version_is_written_before_an_older_one
     ASSERT_LE(found.size(), expected.size());
     expected.resize(found.size());
     EXPECT_EQ(found, expected);
+  }
+}
+
+TEST_F(BucketRestoreTest, what_the_backup_could_not_read_is_not_removed) {
+  from_.put("a", "1");
+  from_.put("cold", "x").storage_class = "GLACIER";
+  const auto point = back_up();
+  ASSERT_EQ(point.point.skipped_count, 1u);
+  to_.is_there = true;
+  to_.settings["versioning"] = versioning_enabled;
+  for (const char* key : {"a", "cold", "extra"}) to_.put(key, "there");
+  target::S3TargetOptions options;
+  options.delete_extra = true;
+  options.may_delete = *object_deletion_guard(*bed_.vault, point);
+  ASSERT_TRUE(restore(point, {}, options).has_value());
+  const auto state = to_.state();
+  EXPECT_EQ(state.at("cold").size(), 1u);
+  EXPECT_EQ(state.at("extra").back(), "deleted");
+  EXPECT_EQ(state.at("a").back(), from_.state().at("a").back());
+}
+
+TEST_F(BucketRestoreTest, what_the_backup_was_not_asked_for_is_not_removed) {
+  from_.put("folder/a", "1");
+  const auto guard = object_deletion_guard(*bed_.vault, back_up({.prefix = "folder/"}));
+  ASSERT_TRUE(guard.has_value());
+  EXPECT_TRUE((*guard)("folder/b"));
+  EXPECT_FALSE((*guard)("elsewhere"));
+}
+
+TEST_F(BucketRestoreTest, nothing_is_removed_where_it_is_not_known_what_could_not_be_read) {
+  from_.put("cold", "x").storage_class = "GLACIER";
+  const auto point = back_up();
+  vault::PointInfo without = point, lost = point;
+  without.point.state = {};
+  lost.point.state.node[0] ^= std::byte{1};
+  for (const vault::PointInfo& one : {without, lost}) {
+    EXPECT_EQ(object_deletion_guard(*bed_.vault, one).error().code(), ErrorCode::refused);
+    EXPECT_EQ(path_deletion_guard(*bed_.vault, one).error().code(), ErrorCode::refused);
   }
 }
 

@@ -189,6 +189,12 @@ def test_an_unreadable_folder_is_a_skip_that_the_point_tells_of(nobody, plain, p
     assert os.listdir(f"{place}/two/sub") == []
     assert os.path.exists(f"{place}/two/one.txt")
     os.chmod(f"{plain}/sub", 0o755)
+    # What it does not claim to know of it does not take away either.
+    with open(f"{plain}/extra", "wb"):
+        pass
+    nobody.restore(f"{second['id']}:{plain}", plain, "--delete")
+    os.chmod(f"{plain}/sub", 0o755)
+    assert os.path.exists(f"{plain}/sub/deeper/four.log") and not os.path.exists(f"{plain}/extra")
     assert nobody.backup(plain)["skipped"] == 0
     nobody.restore(f"latest:{plain}", f"{place}/three")
     assert os.path.exists(f"{place}/three/sub/deeper/four.log")

@@ -160,6 +160,17 @@ def test_a_bucket_goes_back_to_what_it_was_in_place(server, user):
     assert sum(len(versions) for versions in after["keys"].values()) == sum(map(len, changed["keys"].values())) + 4
 
 
+@pytest.mark.parametrize("server", ["moto"], indirect=True)  # versitygw has no classes.
+def test_delete_spares_what_the_backup_could_not_read(server, user):
+    bucket = server.filled()
+    bucket.tool("archive", "cold")
+    point = user.run("backup", "--json", bucket.url(), expect=SKIPS).lines()[-1]
+    bucket.tool("put", "extra", "x")
+    restore(user, point["recovery_point_id"], bucket, "--delete")
+    markers = {key: json.loads(bucket.tool("markers", key)) for key in ("cold", "extra")}
+    assert markers == {"cold": [False], "extra": [True, False]}
+
+
 def test_a_bucket_that_lost_everything_is_restored_to_a_moment(server, user):
     if server.kind == "versitygw":
         pytest.skip("it dates a version anew when it is replaced: nobody could tell what was current when")

@@ -219,6 +219,8 @@ def main():
         maker.make(odd="odd" in rest, lock="lock" in rest, versions="plain" not in rest)
     elif what == "put":
         maker.put(rest[0], rest[1].encode())
+    elif what == "archive":
+        maker.put(rest[0], b"cold", StorageClass="DEEP_ARCHIVE")
     elif what == "delete":
         maker.s3.delete_object(Bucket=bucket, Key=rest[0])
     elif what == "fill":
@@ -228,6 +230,8 @@ def main():
         maker.wait()
     elif what == "now":
         print(int(maker.now()))
+    elif what == "markers":
+        print(json.dumps([is_marker for _, is_marker in Walker(endpoint, bucket).versions(rest[0])]))
     elif what == "oldest":
         print([one for one, _ in Walker(endpoint, bucket).versions(rest[0])][-1]["VersionId"])
     elif what == "buckets":

@@ -243,6 +243,26 @@ TEST(FileTreeTarget, deleting_removes_what_the_point_lacks_and_nothing_else) {
   EXPECT_TRUE(fs::exists(to + "/b/large"));
 }
 
+TEST(FileTreeTarget, deleting_spares_what_the_point_names_but_cannot_describe) {
+  const TemporaryFolder folder;
+  Point point;
+  point.folder("");
+  const Bytes torn = Point::key_of("torn");
+  write_file(folder / "torn", "x");
+  write_file(folder / "extra", "x");
+  FileTreeTargetOptions options = into(folder.path());
+  options.delete_extra = true;
+  const auto target = *FileTreeTarget::open(options);
+  ASSERT_TRUE(target->begin());
+  ASSERT_TRUE(target->place({}, entry_of(point.items.at({}))).has_value());
+  format::Entry entry;
+  entry.attributes = to_bytes("no attributes at all");
+  ASSERT_TRUE(target->place(torn, entry).has_value());
+  EXPECT_EQ(target->finish()->size(), 1u);
+  EXPECT_TRUE(fs::exists(folder / "torn"));
+  EXPECT_FALSE(fs::exists(folder / "extra"));
+}
+
 TEST(FileTreeTarget, a_dry_run_changes_nothing) {
   const TemporaryFolder folder;
   FileTreeTargetOptions options = into(folder / "x");

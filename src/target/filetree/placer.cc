@@ -97,7 +97,13 @@ Result<Placement> Placer::place_key(ByteView key, const format::Entry& entry) {
     return left_out();
   }
   blocked_.clear();
-  format::FileAttributes attributes = TRY(format::decode_file_attributes(entry.attributes));
+  auto decoded = format::decode_file_attributes(entry.attributes);
+  if (!decoded && !parts.empty()) {
+    // The point has something of that name: what stands there is none too many.
+    TRY_DO(descend(parts));
+    if (deletes_in(*levels_.back().folder)) levels_.back().names.insert(parts.back());
+  }
+  format::FileAttributes attributes = TRY(std::move(decoded));
   const bool is_folder = attributes.type == format::FileType::directory;
   if (parts.empty() && is_folder) return place_root(entry.attributes);
   if (parts.empty()) {  // The prefix names a single file: it keeps its name.
