@@ -113,11 +113,21 @@ std::string ownership_of(const Bytes& controls) {
 
 }  // namespace
 
+Result<Bytes> encode_description(const format::BucketAttributes& attributes) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  format::encode_bucket_attributes(out, attributes);
+  const auto decoded = format::decode_bucket_attributes(bytes);
+  if (decoded) return bytes;
+  return Error(ErrorCode::io, "what the server says of it makes no sense: " + decoded.error().message());
+}
+
 std::vector<NamedText> object_checksums(const net::HttpHeaders& headers) {
   std::map<std::string, std::string> values;
   for (const net::HttpHeader& one : headers) {
     std::string name = net::lower_case(one.name);
-    if (name.starts_with(checksum_prefix) && name != checksum_type_header) {
+    const bool is_checksum = name.starts_with(checksum_prefix) && name.size() > checksum_prefix.size();
+    if (is_checksum && name != checksum_type_header) {
       values.emplace(name.substr(checksum_prefix.size()), one.value);
     }
   }
@@ -222,9 +232,9 @@ Status BucketView::add_parts(const aws::s3::ListedVersion& listed, const std::st
   TRY_DO(first);
   if (first->part_count != count) return {};  // The server does not know its parts.
   const uint64_t size_bytes = first->size_bytes;
-  if (count > 2 && size_bytes <= listed.size_bytes / (count - 1)) {
+  if (count > 2 && size_bytes > 0 && size_bytes <= listed.size_bytes / (count - 1)) {
     const aws::s3::PartHead last = TRY(aws::s3::head_part(bucket_, version, count, stop));
-    if (size_bytes * (count - 1) + last.size_bytes == listed.size_bytes) {
+    if (last.size_bytes > 0 && size_bytes * (count - 1) + last.size_bytes == listed.size_bytes) {
       for (uint64_t number = 1; number < count; ++number) format::add_part(attributes.parts, size_bytes);
       format::add_part(attributes.parts, last.size_bytes);
       return {};
@@ -320,6 +330,7 @@ Result<ObjectDescription> BucketView::describe_object(const aws::s3::ListedVersi
   TRY_DO(add_parts(listed, stop, found));
   TRY_DO(add_acl(listed, stop, object));
   TRY_DO(add_lock(listed, headers, stop, object));
+  TRY_DO(encode_description(found));
   return object;
 }
 

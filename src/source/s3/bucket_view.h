@@ -71,6 +71,10 @@ class BucketView {
   std::atomic<bool> asks_for_locks_ = true;
 };
 
+// As a point has it. `io` if a server said what no point can hold (a tag without a name): stored all the same, it could
+// never be read again.
+Result<Bytes> encode_description(const format::BucketAttributes& attributes);
+
 // By ascending algorithm in lower case: "crc32c".
 std::vector<format::NamedText> object_checksums(const net::HttpHeaders& headers);
 // The headers that belong to the object, by ascending name in lower case.

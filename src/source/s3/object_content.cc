@@ -7,7 +7,6 @@
 #include "aws/base64.h"
 #include "aws/checksum.h"
 #include "aws/s3/object_version.h"
-#include "base/byte_io.h"
 
 namespace holdfast::source {
 
@@ -24,15 +23,10 @@ Error as_items_own(Error error) {
   return {error.code() == ErrorCode::refused ? ErrorCode::denied : ErrorCode::io, error.message()};
 }
 
-Bytes encoded(const format::BucketAttributes& attributes) {
-  Bytes bytes;
-  ByteWriter out(bytes);
-  format::encode_bucket_attributes(out, attributes);
-  return bytes;
-}
-
-ReadOutcome outcome_of(const ObjectDescription& object) {
-  return {.changed_while_read = false, .attributes = encoded(object.attributes), .missing = object.missing};
+Result<ReadOutcome> outcome_of(const ObjectDescription& object) {
+  return ReadOutcome{.changed_while_read = false,
+                     .attributes = TRY(encode_description(object.attributes)),
+                     .missing = object.missing};
 }
 
 std::string name_for_people(const aws::s3::Bucket& bucket, const aws::s3::ListedVersion& listed) {
@@ -148,6 +142,10 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   std::string name() const override { return name_for_people(reading_.view.bucket(), listed_); }
   Status open() override {
     forget_blocks();
+    {
+      const MutexLock lock(mutex_);
+      was_read_.assign(was_read_.size(), false);
+    }
     BucketView& view = reading_.view;
     Status opened = [&]() -> Status {
       const auto headers = TRY(aws::s3::head_version(view.bucket(), BucketView::name_of(listed_), reading_.stop));

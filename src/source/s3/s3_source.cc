@@ -3,7 +3,6 @@
 
 #include "aws/s3/version_lister.h"
 #include "aws/sigv4.h"
-#include "base/byte_io.h"
 #include "format/bucket_key.h"
 #include "format/entry.h"
 #include "source/s3/bucket_view.h"
@@ -20,13 +19,6 @@ using format::BucketItemType;
 constexpr uint64_t held_size_bytes_max = 96 << 20;
 // What one thread lists without dividing it further: some pages.
 constexpr uint64_t entries_in_range = 8'000;
-
-Bytes encoded(const format::BucketAttributes& attributes) {
-  Bytes bytes;
-  ByteWriter out(bytes);
-  format::encode_bucket_attributes(out, attributes);
-  return bytes;
-}
 
 class DocumentContent : public Content {
  public:
@@ -112,7 +104,14 @@ class BucketScan {
       const Bytes key = format::encode_bucket_item_key(setting.name);
       TRY_DO(sink_.skip({key, format::readable_key(format::EntryKind::bucket, key), std::move(setting.error)}));
     }
-    TRY_DO(put_bucket_item("", encoded(bucket.attributes), nullptr, 0));
+    auto description = encode_description(bucket.attributes);
+    if (!description) {
+      const Bytes key = format::encode_bucket_item_key("");
+      TRY_DO(sink_.skip({key, format::readable_key(format::EntryKind::bucket, key), std::move(description.error())}));
+      bucket.attributes.tags.clear();
+      description = encode_description(bucket.attributes);
+    }
+    TRY_DO(put_bucket_item("", TRY(std::move(description)), nullptr, 0));
     for (BucketDocument& document : bucket.documents) {
       format::BucketAttributes about;
       about.type = BucketItemType::document;
@@ -121,8 +120,9 @@ class BucketScan {
       about.etag = aws::payload_hash(std::span(&content, 1));
       const std::string name = document.name;
       const uint64_t size_bytes = document.content.size();
-      auto reader = std::make_shared<DocumentContent>(std::move(document), encoded(about));
-      TRY_DO(put_bucket_item(name, encoded(about), std::move(reader), size_bytes));
+      const Bytes attributes = TRY(encode_description(about));
+      auto reader = std::make_shared<DocumentContent>(std::move(document), attributes);
+      TRY_DO(put_bucket_item(name, attributes, std::move(reader), size_bytes));
     }
     return {};
   }
@@ -158,7 +158,7 @@ class BucketScan {
     if (listed.is_delete_marker) {
       format::BucketAttributes marker;
       marker.type = BucketItemType::delete_marker;
-      item.attributes = encoded(marker);
+      item.attributes = TRY(encode_description(marker));
       return sink_.put(std::move(item));
     }
     if (is_archived(listed)) {

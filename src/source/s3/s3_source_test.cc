@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+
 #include "format/bucket_attributes.h"
 #include "format/bucket_key.h"
 #include "source/conformance.h"
 #include "source/s3/bucket_testing.h"
+#include "source/s3/object_content.h"
 
 namespace holdfast::source {
 namespace {
@@ -238,6 +241,63 @@ TEST(S3Source, documents_are_items_and_are_read_again_only_when_they_changed) {
   world.bucket.settings.erase("policy");
   ASSERT_TRUE(sink.scan(*source));
   EXPECT_FALSE(sink.entries.contains(key));
+}
+
+TEST(S3Source, what_a_server_makes_up_never_becomes_an_entry_that_cannot_be_read) {
+  World world;
+  auto& parts = world.bucket.put("parts", "01234567");
+  parts.parts = {4, 4, 0};
+  parts.etag = "abc-3";
+  world.bucket.put("header", "x").headers = {{"x-amz-checksum-", "AAAAAA=="}, {"x-amz-checksum-crc32c", "4waSgw=="}};
+  world.bucket.keys["header"].front().bytes = "123456789";
+  world.bucket.put("tag", "x").tags = {{"", "v"}};
+  world.bucket.settings["tagging"] = "<Tagging><TagSet><Tag><Key></Key><Value>v</Value></Tag></TagSet></Tagging>";
+  const auto source = world.open();
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*source));
+  for (const auto& [key, entry] : sink.entries) {
+    EXPECT_TRUE(format::decode_bucket_attributes(entry.attributes).has_value())
+        << format::readable_key(format::EntryKind::bucket, key);
+  }
+  EXPECT_TRUE(sink.entries.contains(world.key_of("parts")));
+  EXPECT_TRUE(attributes_of(sink, world.key_of("parts")).parts.empty());
+  EXPECT_EQ(attributes_of(sink, world.key_of("header")).checksums.size(), 1u);
+  EXPECT_FALSE(sink.entries.contains(world.key_of("tag")));
+  ASSERT_EQ(sink.skips.size(), 2u);  // The bucket's own tags too.
+  for (const Skip& skip : sink.skips) EXPECT_EQ(skip.error.code(), ErrorCode::io);
+}
+
+TEST(S3Source, a_large_object_that_is_opened_again_is_read_ahead_again) {
+  std::mutex mutex;
+  std::condition_variable asked;
+  int count = 0;
+  FakeVersionedBucket bucket;
+  aws::FakeClock clock;
+  aws::LargestRng rng;
+  const auto& version = bucket.put("large", std::string(20 << 20, 'x'));
+  aws::s3::ListedVersion listed;
+  listed.key = "large";
+  listed.version_id = version.id;
+  listed.size_bytes = version.bytes.size();
+  const auto connection = bucket.connect(clock, rng);
+  BucketView view(connection->bucket());
+  FetchPool pool(4, 96 << 20);
+  const auto content = open_large_object({view, pool, {}}, listed);
+  Bytes bytes(listed.size_bytes);
+  ASSERT_TRUE(content->open());
+  ASSERT_EQ(*content->read_at(0, bytes), bytes.size());
+  // Now the first block's answer waits for a request for another.
+  bucket.before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (!net::find_header(request.headers, "range")) return std::nullopt;
+    std::unique_lock lock(mutex);
+    ++count;
+    asked.notify_all();
+    const bool is_ahead = asked.wait_for(lock, std::chrono::seconds(20), [&] { return count > 1; });
+    EXPECT_TRUE(is_ahead);
+    return std::nullopt;
+  };
+  ASSERT_TRUE(content->open());
+  ASSERT_EQ(*content->read_at(0, MutableByteView(bytes).first(100)), 100u);
 }
 
 }  // namespace
