@@ -74,15 +74,18 @@ Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, 
   return found;
 }
 
-Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
-  const job::PointSpec spec = TRY(job::parse_point_spec(text));
-  PointAndKey found{TRY(find_point(vault, spec.name, filter)), {}};
-  if (!spec.path) return found;
+Result<Bytes> key_of(const job::PointSpec& spec) {
+  if (!spec.path) return Bytes();
   std::string path = *spec.path;
   if (!path.starts_with('/')) path = "/" + path;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  if (path != "/") found.key = TRY(format::path_to_key(path));
-  return found;
+  if (path == "/") return Bytes();
+  return format::path_to_key(path);
+}
+
+Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
+  const job::PointSpec spec = TRY(job::parse_point_spec(text));
+  return PointAndKey{TRY(find_point(vault, spec.name, filter)), TRY(key_of(spec))};
 }
 
 }  // namespace holdfast::cli

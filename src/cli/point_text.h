@@ -23,6 +23,8 @@ struct PointAndKey {
   vault::PointInfo point;
   Bytes key;  // Of what was named behind the colon; empty: the whole point.
 };
+// The key of the path that is named, if one is.
+Result<Bytes> key_of(const job::PointSpec& spec);
 // Finds what POINT or POINT:PATH names. `not_found` with a hint if there is none.
 Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter);
 Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter);

@@ -110,12 +110,12 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     return Error(ErrorCode::unsupported, "a point of files cannot be restored into a bucket")
         .with_hint("Files are restored by --to DIR.");
   }
-  if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
-  const PointAndKey wanted = TRY(find_point_and_key(vault, point, filter_of(arguments)));
-  if (!vault.keyring().can_read_content(wanted.point.domain)) {
-    return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(wanted.point.id))
+  if (!vault.keyring().can_read_content(named.domain)) {
+    return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(named.id))
         .with_hint("Use the owner's passphrase or key.");
   }
+  if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
+  const PointAndKey wanted{named, TRY(key_of(spec))};
   job::RestoreRequest request;
   request.range.beneath = wanted.key;
   request.range.wanted = TRY(make_filter(context, arguments));

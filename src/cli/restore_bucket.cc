@@ -7,6 +7,7 @@
 
 #include "cli/bucket_text.h"
 #include "cli/point_text.h"
+#include "cli/thaw_run.h"
 #include "job/restore_bucket.h"
 #include "job/skipped.h"
 
@@ -46,7 +47,9 @@ Result<Exit> restore_bucket(Context& context, const Arguments& arguments, vault:
   request.choice = TRY(bucket_choice(arguments, name));
   request.worker_count = static_cast<unsigned>(TRY(arguments.number("workers")).value_or(0));
   request.dry_run = arguments.has("dry-run");
+  request.goes_past_lost_nodes = !arguments.has("delete");
   request.stop = context.stop();
+  TRY_DO(check_thawed(context, vault, point, job::range_of(request.choice), request.dry_run));
   BucketTargetRequest place = TRY(target_request(arguments, request.choice, vault, point));
   place.stop = request.stop;
   auto target = TRY(context.services().open_bucket_target(place));

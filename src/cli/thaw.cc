@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "cli/bucket_text.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/point_text.h"
@@ -72,10 +73,15 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const store::ThawRequest request = TRY(thaw_request(arguments));
   const PriceTable table = TRY(prices(arguments));
   vault::Vault& vault = *TRY(context.open_vault());
-  const PointAndKey wanted = TRY(find_point_and_key(vault, arguments.positionals().front(), filter_of(arguments)));
-  const job::EntryRange range{.beneath = wanted.key, .wanted = {}};
-  const job::ThawPlan plan =
-      TRY(job::plan_thaw(vault, wanted.point, range, job::ThawLook::always, context.stop()));
+  const job::PointSpec spec = TRY(job::parse_point_spec(arguments.positionals().front()));
+  const vault::PointInfo point = TRY(find_point(vault, spec.name, filter_of(arguments)));
+  job::EntryRange range;
+  if (job::is_bucket(point)) {
+    range = job::range_of(TRY(bucket_choice(arguments, spec.path)));
+  } else {
+    range.beneath = TRY(key_of(spec));
+  }
+  const job::ThawPlan plan = TRY(job::plan_thaw(vault, point, range, job::ThawLook::always, context.stop()));
   const ThawEstimate estimate = TRY(estimate_thaw(plan.archived, request, table));
   Output& output = context.output();
   tell_thaw_plan(output, plan, request, estimate);

@@ -6,6 +6,7 @@
 #include "job/bucket_files.h"
 #include "job/live_set.h"
 #include "job/vault_nodes.h"
+#include "store/decorator.h"
 #include "tree/content_list.h"
 
 namespace holdfast::job {
@@ -88,9 +89,10 @@ Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const 
                    const std::function<Status(const tree::EntryView&)>& visit,
                    const std::function<Status(const tree::LostNode&)>& lose) {
   if (range.as_files) return for_files(nodes, point, range, visit);
-  Bytes to = range.beneath;
-  if (!to.empty()) to.push_back(std::byte{1});
-  bool found = range.beneath.empty();
+  format::KeyRange keys{.from = range.beneath, .to = range.beneath};
+  if (!keys.to.empty()) keys.to.push_back(std::byte{1});
+  if (range.keys) keys = *range.keys;
+  bool found = range.beneath.empty() && !range.keys;
   const auto visit_own = [&](const tree::EntryView& view) -> Status {
     // A key that merely sorts between "a" and "a\1" without continuing at a component is none of ours.
     if (!range.beneath.empty() && view.key.size() > range.beneath.size() &&
@@ -106,8 +108,9 @@ Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const 
     return lose(node);
   };
   const tree::Root root = to_root(point.point.entries);
-  TRY_DO(tree::for_range_of_damaged(nodes, root, range.beneath, to, visit_own, lose_own));
+  TRY_DO(tree::for_range_of_damaged(nodes, root, keys.from, keys.to, visit_own, lose_own));
   if (found) return {};
+  if (range.keys) return Error(ErrorCode::not_found, "no such key in this recovery point");
   return Error(ErrorCode::not_found, TRY(format::key_to_path(range.beneath)) + ": no such path in this recovery point");
 }
 
@@ -127,6 +130,14 @@ Result<std::map<std::string, store::PlannedRead>> measure_demand(vault::Vault::D
   // Whoever restores it tells what is lost.
   TRY_DO(for_entries(nodes, point, range, add_entry, [](const tree::LostNode&) { return Status(); }));
   return meter.by_key();
+}
+
+void plan_reads(vault::Vault& vault, vault::Vault::Domain& domain, const vault::PointInfo& point,
+                const EntryRange& range, const std::stop_token& stop) {
+  auto* const plans_reads = store::find_interface<store::PlansReads>(vault.store());
+  if (plans_reads == nullptr) return;
+  const auto demand = measure_demand(domain, point, range, stop);
+  if (demand) plans_reads->plan_reads(*demand);
 }
 
 }  // namespace holdfast::job

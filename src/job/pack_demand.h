@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/seams.h"
+#include "format/bucket_key.h"
 #include "store/read_plan.h"
 #include "tree/damaged.h"
 #include "tree/tree.h"
@@ -28,11 +29,13 @@ struct EntryRange {
     std::function<void(const std::string& name, Error error)> leave_out;  // Hears of objects that can be no files.
   };
   std::optional<AsFiles> as_files = {};
+  // Of a bucket as such: instead of `beneath`.
+  std::optional<format::KeyRange> keys = {};
 };
 
 // Calls `visit` for each entry of the range, in key order, and `lose` for each node that cannot be read, as
-// tree::for_range_of_damaged() does; of a bucket as files the first such node is the error returned. `not_found` naming
-// the path if there is nothing beneath it.
+// tree::for_range_of_damaged() does; of a bucket as files the first such node is the error returned. `not_found`,
+// naming the path, if there is nothing in it.
 Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const EntryRange& range,
                    const std::function<Status(const tree::EntryView&)>& visit,
                    const std::function<Status(const tree::LostNode&)>& lose);
@@ -42,5 +45,10 @@ Status for_entries(tree::NodeStore& nodes, const vault::PointInfo& point, const 
 Result<std::map<std::string, store::PlannedRead>> measure_demand(vault::Vault::Domain& domain,
                                                                  const vault::PointInfo& point,
                                                                  const EntryRange& range, const std::stop_token& stop);
+
+// Tells the store what a restore of the range is going to read, where it wants to know. What cannot be read of the tree
+// is left to whoever restores.
+void plan_reads(vault::Vault& vault, vault::Vault::Domain& domain, const vault::PointInfo& point,
+                const EntryRange& range, const std::stop_token& stop);
 
 }  // namespace holdfast::job

@@ -8,7 +8,6 @@
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
 #include "job/whole_attributes.h"
-#include "store/decorator.h"
 
 namespace holdfast::job {
 
@@ -16,12 +15,7 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
                                   const RestoreRequest& request, Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
   TRY_DO(domain.load_index_once());
-  auto* const plans_reads = store::find_interface<store::PlansReads>(vault.store());
-  if (plans_reads != nullptr && !request.dry_run) {
-    // What cannot be read of the tree is told below.
-    const auto demand = measure_demand(domain, point, request.range, request.stop);
-    if (demand) plans_reads->plan_reads(*demand);
-  }
+  if (!request.dry_run) plan_reads(vault, domain, point, request.range, request.stop);
   TRY_DO(target.begin());
   const unsigned worker_count =
       request.worker_count > 0 ? request.worker_count : std::max(1u, std::thread::hardware_concurrency());

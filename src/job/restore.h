@@ -19,8 +19,8 @@ struct RestoreRequest {
   EntryRange range;
   unsigned worker_count = 0;   // 0: one for each processor.
   bool dry_run = false;        // Contents are not fetched.
-  // Where a part of the point's tree, or an entry of it, cannot be read the rest is restored. Not where the target removes what is not in
-  // the point: it would take the lost entries for such.
+  // Where a part of the point's tree, or an entry of it, cannot be read the rest is restored. Not where the target
+  // removes what is not in the point: it would take the lost entries for such.
   bool goes_past_lost_nodes = true;
   std::stop_token stop;
 };

@@ -14,6 +14,7 @@ struct BucketRestoreRequest {
   BucketChoice choice;
   unsigned worker_count = 0;  // 0: one for each processor.
   bool dry_run = false;
+  bool goes_past_lost_nodes = true;  // As in RestoreRequest.
   std::stop_token stop;
 };
 
@@ -22,8 +23,9 @@ struct BucketRestoreReport {
   std::vector<target::Remark> remarks;  // What could not be as it was.
 };
 
-// Restores a bucket's point, or part of it, through a target that takes versions: each key's in one group, the oldest
-// first. The rest as run_restore(). `not_found` if the key or prefix named is not in the point.
+// Restores a bucket's point, or part of it, through a target that takes versions: each key's one after the other, the
+// oldest first. The rest as run_restore(). `not_found`, and the target is left as it was, if a part is asked for and
+// there is nothing in it.
 Result<BucketRestoreReport> run_restore_bucket(vault::Vault& vault, const vault::PointInfo& point,
                                                target::Target& target, const BucketRestoreRequest& request,
                                                Observer& observer);

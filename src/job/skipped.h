@@ -8,8 +8,8 @@
 #include "base/result.h"
 #include "vault/vault.h"
 
-// What a backup could not read. A point has no entries for it, or older ones, and remembers its keys in its state: that it
-// is not in the point does not say that it was not there.
+// What a backup could not read. A point has no entries for it, or older ones, and remembers its keys in its state: that
+// it is not in the point does not say that it was not there.
 namespace holdfast::job {
 
 // The keys under which a point's state remembers what was skipped: read again next time whatever its attributes say.

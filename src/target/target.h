@@ -21,7 +21,7 @@ struct Problem {
 };
 
 // Receives the bytes of one entry. All calls from any thread; write calls of one writer may overlap in time but never
-// in range.
+// in range. One that goes before its content is complete was not restored; whoever lets it go has told why.
 class Writer {
  public:
   virtual ~Writer() = default;
@@ -65,13 +65,18 @@ struct Remark {
   uint64_t count = 0;
 };
 
+// Whether a group is all of what belongs together, or a part of it: there may be more than fits in memory.
+enum class Group : uint8_t { whole, begins, goes_on, ends };
+
 class Target {
  public:
   virtual ~Target() = default;
   virtual Status begin() = 0;
   // What belongs together and is written one after the other (the versions of an object, the oldest first), told before
-  // they are placed one by one in this order. Only of such resources.
-  virtual Status begin_group([[maybe_unused]] const std::vector<KeyedEntry>& group) { return {}; }
+  // they are placed one by one in this order. Only of such resources. REQUIRES: it is not empty.
+  virtual Status begin_group([[maybe_unused]] const std::vector<KeyedEntry>& group, [[maybe_unused]] Group which) {
+    return {};
+  }
   // One thread, keys strictly ascending, but for what is within one group.
   virtual Result<Placement> place(ByteView key, const format::Entry& entry) = 0;
   // After the last writer completed: deletes what is not in the point if asked to, sets folders' metadata, deepest

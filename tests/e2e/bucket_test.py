@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import s3_servers
-from holdfast import DONE, FAILED, SKIPS, Holdfast, stop, wait_until
+from holdfast import DONE, FAILED, REFUSED, SKIPS, Holdfast, stop, wait_until
 
 
 class Bucket:
@@ -218,7 +218,7 @@ def test_a_bucket_without_versions(server, user):
     same(before, bucket.walk()["keys"])
 
 
-def test_a_dry_run_changes_nothing(server, user):
+def test_a_dry_run_changes_nothing(server, user, place):
     bucket = server.filled()
     assert user.run("backup", "--json", "--dry-run", bucket.url()).lines()[-1]["new"] > 0
     point = back_up(user, bucket)["recovery_point_id"]
@@ -230,6 +230,15 @@ def test_a_dry_run_changes_nothing(server, user):
     same(changed["keys"], bucket.walk()["keys"])
     absent = server.bucket()
     assert restore(user, point, absent, "--dry-run")["entries"] == sum(map(len, before["keys"].values()))
+    # Nor does who asks for what is not there, or may not read it.
+    user.run("restore", f"{point}:nothing", "--to", absent.url(), expect=FAILED)
+    user.run("restore", f"{point}:history", "--version-id", "none", "--to", absent.url(), expect=FAILED)
+    user.run("key", "agent", "worker", "--output", f"{place}/credential")
+    agent = Holdfast(user.binary, f"{place}/agent", user.vault, password=None)
+    agent.environment.update({name: value for name, value in user.environment.items() if name.startswith("AWS_")},
+                             HOLDFAST_KEY_FILE=f"{place}/credential")
+    agent.run("backup", bucket.url(), expect=(DONE, SKIPS))
+    agent.run("restore", "latest", "--to", absent.url(), expect=REFUSED)
     assert absent.name not in absent.tool("buckets").split()
 
 

@@ -31,6 +31,12 @@ Result<Bytes> get_setting(const Bucket& bucket, const Setting& setting, std::sto
   return std::move(answer.response.body);
 }
 
+Status delete_setting(const Bucket& bucket, const Setting& setting, std::stop_token stop) {
+  const Call call = setting_call(bucket, setting, "DELETE");
+  TRY_DO(bucket.client.call(call, std::move(stop)).during(doing(bucket, setting, "remove")));
+  return {};
+}
+
 Status put_setting(const Bucket& bucket, const Setting& setting, ByteView body, std::stop_token stop) {
   Call call = setting_call(bucket, setting, "PUT");
   call.body = std::span(&body, 1);

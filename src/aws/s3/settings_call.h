@@ -16,6 +16,8 @@ struct Setting {
 
 // What the server has there, byte by byte. `not_found` where there is none, `unsupported` where the server knows none.
 Result<Bytes> get_setting(const Bucket& bucket, const Setting& setting, std::stop_token stop = {});
+// Success whether or not it was there.
+Status delete_setting(const Bucket& bucket, const Setting& setting, std::stop_token stop = {});
 Status put_setting(const Bucket& bucket, const Setting& setting, ByteView body, std::stop_token stop = {});
 
 }  // namespace holdfast::aws::s3

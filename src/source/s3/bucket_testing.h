@@ -179,6 +179,8 @@ class FakeVersionedBucket {
       if (version.id != value(query, "versionId")) continue;
       if (has(query, "tagging")) return tagging(version);
       if (has(query, "acl") && request.method == "PUT") version.acl = body_of(request);
+      const bool is_owners = version.acl.empty() && settings.contains("acl");
+      if (has(query, "acl") && is_owners) return aws::http_answer(200, std::string(owners_acl));
       if (has(query, "acl") && version.acl.empty()) return aws::error_answer(501, "NotImplemented");
       if (has(query, "acl")) return aws::http_answer(200, version.acl);
       return bytes(request, version, query);
@@ -236,7 +238,7 @@ class FakeVersionedBucket {
     }
     Version& marker = put(key, "");
     marker.is_marker = true;
-    if (!has_status("Enabled")) marker.id = "null";
+    marker.id = has_status("Enabled") ? "w" + std::to_string(number_) : "null";
     return aws::http_answer(204, "");
   }
   struct Upload {
@@ -263,13 +265,13 @@ class FakeVersionedBucket {
     const bool keeps_versions = has_status("Enabled");
     if (!keeps_versions) std::erase_if(keys[key], [](const Version& version) { return version.id == "null"; });
     Version& version = put(key, bytes);
-    if (!keeps_versions) version.id = "null";
+    version.id = keeps_versions ? "w" + std::to_string(number_) : "null";  // Like no other bucket's.
     if (!parts.empty()) version.etag += "-" + std::to_string(parts.size());
     version.parts = std::move(parts);
     static const std::set<std::string> of_request{"host", "date", "authorization", "content-length", "expect",
                                                   "x-amz-date", "x-amz-content-sha256", "x-amz-security-token",
                                                   "x-amz-sdk-checksum-algorithm", "x-amz-checksum-algorithm",
-                                                  "user-agent", "accept", "content-md5"};
+                                                  "user-agent", "accept", "content-md5", "amz-sdk-request"};
     for (const net::HttpHeader& one : headers) {
       const std::string name = lower(one.name);
       if (name == "x-amz-tagging") {
@@ -335,6 +337,9 @@ class FakeVersionedBucket {
     return aws::http_answer(200, "<ListVersionsResult><EncodingType>url</EncodingType>" + text + "</ListVersionsResult>");
   }
 
+  static constexpr std::string_view owners_acl =
+      "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList><Grant><Grantee type=\"CanonicalUser\">"
+      "<ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>";
   static constexpr size_t part_size_bytes_min = 5 << 20;
 
   std::mutex mutex_;

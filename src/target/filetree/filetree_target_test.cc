@@ -254,7 +254,7 @@ TEST(FileTreeTarget, deleting_spares_what_the_point_names_but_cannot_describe) {
   options.delete_extra = true;
   const auto target = *FileTreeTarget::open(options);
   ASSERT_TRUE(target->begin());
-  ASSERT_TRUE(target->place({}, entry_of(point.items.at({}))).has_value());
+  ASSERT_TRUE(target->place({}, entry_of(point.items.begin()->second)).has_value());
   format::Entry entry;
   entry.attributes = to_bytes("no attributes at all");
   ASSERT_TRUE(target->place(torn, entry).has_value());

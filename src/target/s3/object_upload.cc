@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "aws/object_checksums.h"
 #include "aws/s3/put_object.h"
 #include "aws/time_text.h"
 #include "aws/uri.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr uint64_t put_size_bytes_max = uint64_t{5} << 30;
 constexpr uint64_t part_size_bytes = 64 << 20;
 constexpr uint64_t part_count_max = 10'000;
+constexpr uint64_t part_size_bytes_min = 5 << 20;
+constexpr aws::ChecksumKind checksum_of_parts = aws::ChecksumKind::crc64nvme;
 // What is larger waits in a file instead of memory.
 constexpr uint64_t memory_size_bytes_max = 8 << 20;
 
@@ -24,6 +27,25 @@ std::string upper(std::string text) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return text;
+}
+
+// A kind of checksum that the object had. Those of its parts ("...-3") say nothing of the whole; servers take one.
+std::optional<aws::ChecksumKind> checksum_of_whole(const format::BucketAttributes& attributes) {
+  if (attributes.checksum_type == "COMPOSITE") return std::nullopt;
+  for (const format::NamedText& one : attributes.checksums) {
+    const auto kind = aws::parse_checksum_kind(one.name);
+    if (kind && one.value.find('-') == std::string::npos) return kind;
+  }
+  return std::nullopt;
+}
+
+// Whether a server takes parts of these sizes: all but the last must have some.
+bool are_parts_taken(const std::vector<format::PartRun>& parts) {
+  for (size_t at = 0; at < parts.size(); ++at) {
+    const bool is_last = at + 1 == parts.size() && parts[at].count == 1;
+    if (!is_last && parts[at].size_bytes < part_size_bytes_min) return false;
+  }
+  return !parts.empty();
 }
 
 std::string tagging_of(const std::vector<format::NamedText>& tags) {
@@ -55,7 +77,7 @@ void ObjectUpload::plan_parts(uint64_t size_bytes) {
     parts_.back().begin_bytes = begin;
     parts_.back().size_bytes = size;
   };
-  is_multipart_ = !attributes_.parts.empty() && size_bytes == attributes_.size_bytes;
+  is_multipart_ = are_parts_taken(attributes_.parts) && size_bytes == attributes_.size_bytes;
   if (is_multipart_) {
     for (const format::PartRun& run : attributes_.parts) {
       for (uint64_t count = 0; count < run.count; ++count) add(run.size_bytes);
@@ -175,8 +197,24 @@ Status ObjectUpload::begin_upload() {
   const MutexLock lock(mutex_);
   if (error_) return *error_;
   if (!upload_.id.empty()) return {};
-  upload_ = TRY(aws::s3::create_upload(place_.bucket, key_, headers()));
+  net::HttpHeaders all = headers();
+  if (sends_checksums()) {
+    all.push_back({"x-amz-checksum-algorithm", upper(std::string(aws::name_of(checksum_of_parts)))});
+  }
+  upload_ = TRY(aws::s3::create_upload(place_.bucket, key_, all));
   return {};
+}
+
+// Without them, no parts are taken of what is to be locked.
+bool ObjectUpload::sends_checksums() const { return place_.keeps_locks || place_.bucket.client.sends_checksums(); }
+
+Result<aws::s3::UploadedPart> ObjectUpload::upload_part(const aws::s3::Upload& upload, size_t number, ByteView body) {
+  net::HttpHeaders headers;
+  if (sends_checksums()) {
+    headers.push_back({aws::checksum_header_name(checksum_of_parts),
+                       aws::checksum_value(checksum_of_parts, std::span(&body, 1))});
+  }
+  return aws::s3::upload_part(place_.bucket, upload, number + 1, std::span(&body, 1), headers);
 }
 
 void ObjectUpload::send_part(size_t number) {
@@ -188,7 +226,7 @@ void ObjectUpload::send_part(size_t number) {
         const MutexLock lock(self->mutex_);
         return self->upload_;
       }();
-      return aws::s3::upload_part(self->place_.bucket, upload, number + 1, std::span(&body, 1), {});
+      return self->upload_part(upload, number, body);
     }();
     self->part_done(number, uploaded);
   });
@@ -223,17 +261,11 @@ Result<UploadedVersion> ObjectUpload::put_whole() {
   aws::s3::PutObject request{.key = key_, .body = std::span(&body, 1)};
   request.headers = headers();
   // Checks the bytes once more on their way, and is there for readers as before.
-  if (attributes_.checksum_type != "COMPOSITE") {
-    for (const format::NamedText& one : attributes_.checksums) {
-      request.headers.push_back({"x-amz-checksum-" + one.name, one.value});
-    }
-  }
+  request.checksum = checksum_of_whole(attributes_);
   // Without one, no object is taken that is to be locked.
-  const bool has_checksum = request.headers.size() > headers().size();
-  if (place_.keeps_locks && !has_checksum) request.checksum = aws::ChecksumKind::crc64nvme;
+  if (place_.keeps_locks && !request.checksum) request.checksum = checksum_of_parts;
   if (place_.keeps_locks) {
-    const std::string name = has_checksum ? attributes_.checksums.front().name : "crc64nvme";
-    request.headers.push_back({"x-amz-sdk-checksum-algorithm", upper(name)});
+    request.headers.push_back({"x-amz-sdk-checksum-algorithm", upper(std::string(aws::name_of(*request.checksum)))});
   }
   const aws::s3::PutObjectAnswer answer = TRY(aws::s3::put_object(place_.bucket, request));
   std::string etag = answer.etag;
@@ -245,8 +277,7 @@ Result<UploadedVersion> ObjectUpload::finish() {
   if (!is_multipart_) return put_whole();
   if (size_bytes_ == 0) {
     TRY_DO(begin_upload());
-    const ByteView nothing;
-    parts_.front().uploaded = TRY(aws::s3::upload_part(place_.bucket, upload_, 1, std::span(&nothing, 1), {}));
+    parts_.front().uploaded = TRY(upload_part(upload_, 0, {}));
   }
   const MutexLock lock(mutex_);
   if (error_) return *error_;

@@ -69,6 +69,8 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Status allocate(Part& part) REQUIRES_LOCK(mutex_);
   static MutableByteView room_of(Part& part);
   Status begin_upload() EXCLUDES(mutex_);
+  bool sends_checksums() const;
+  Result<aws::s3::UploadedPart> upload_part(const aws::s3::Upload& upload, size_t number, ByteView body);
   void send_part(size_t number) EXCLUDES(mutex_);
   void part_done(size_t number, Result<aws::s3::UploadedPart> uploaded) EXCLUDES(mutex_);
   net::HttpHeaders headers() const;

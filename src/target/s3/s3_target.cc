@@ -8,6 +8,7 @@
 #include "aws/s3/version_lister.h"
 #include "base/check.h"
 #include "format/bucket_key.h"
+#include "target/s3/access_control.h"
 #include "target/s3/bucket_maker.h"
 #include "target/s3/upload_chain.h"
 #include "target/s3/version_match.h"
@@ -19,6 +20,8 @@ namespace {
 using format::BucketItemType;
 
 constexpr uint64_t held_size_bytes_max = 128 << 20;
+
+bool is_marker(const format::BucketAttributes& about) { return about.type == BucketItemType::delete_marker; }
 
 class ObjectWriter : public Writer {
  public:
@@ -110,7 +113,7 @@ class S3Target : public Target {
                     std::stop_token());
     return advance();
   }
-  Status begin_group(const std::vector<KeyedEntry>& group) override;
+  Status begin_group(const std::vector<KeyedEntry>& group, Group which) override;
   Result<Placement> place(ByteView key, const format::Entry& entry) override;
   Result<std::vector<Problem>> finish() override;
   std::vector<Remark> remarks() const override { return pool_.remarks(); }
@@ -120,10 +123,12 @@ class S3Target : public Target {
     Bytes entry_key;
     format::BucketAttributes about;
     bool is_written = false;
-    size_t link = 0;  // In the chain, if it is written.
   };
   Status advance();
-  Result<std::vector<aws::s3::ListedVersion>> take_existing(const std::string& key);
+  Result<std::vector<VersionThere>> take_existing(const std::string& key);
+  bool keeps_versions() const { return maker_.keeps_versions() || (options_.dry_run && maker_.is_new()); }
+  bool may_write(const Member& member);
+  void see_to_acl_of(const std::string& version_id, const format::Acl& acl);
   Status pass_over(const std::string& key);
   Result<Placement> place_bucket(ByteView key, const format::Entry& entry);
   Status make_bucket(const format::BucketAttributes& about);
@@ -141,8 +146,9 @@ class S3Target : public Target {
   std::string key_;  // Of the group at hand, in the bucket.
   std::vector<Member> members_;
   size_t next_member_ = 0;
-  UploadChain::Versions uploads_;
-  std::shared_ptr<UploadChain> chain_;
+  uint64_t versions_left_out_ = 0;
+  VersionMatch match_;
+  std::shared_ptr<UploadChain> chain_;  // Null in a dry run.
 };
 
 Status S3Target::advance() {
@@ -172,11 +178,11 @@ Status S3Target::pass_over(const std::string& key) {
 }
 
 // The oldest first.
-Result<std::vector<aws::s3::ListedVersion>> S3Target::take_existing(const std::string& key) {
+Result<std::vector<VersionThere>> S3Target::take_existing(const std::string& key) {
   TRY_DO(pass_over(key));
-  std::vector<aws::s3::ListedVersion> versions;
+  std::vector<VersionThere> versions;
   while (existing_ && existing_->listed.key == key) {
-    versions.push_back(std::move(existing_->listed));
+    versions.emplace_back(std::move(existing_->listed));
     TRY_DO(advance());
   }
   std::reverse(versions.begin(), versions.end());
@@ -184,75 +190,95 @@ Result<std::vector<aws::s3::ListedVersion>> S3Target::take_existing(const std::s
 }
 
 Status S3Target::make_bucket(const format::BucketAttributes& about) {
-  if (maker_.is_there() || options_.dry_run) return {};
-  TRY_DO(maker_.create(about, pool_));
+  if (!maker_.is_new() || maker_.is_made() || options_.dry_run) return {};
+  TRY_DO(maker_.make(about, pool_));
   place_.keeps_locks = maker_.keeps_locks();
   return {};
 }
 
-Status S3Target::begin_group(const std::vector<KeyedEntry>& group) {
+Status S3Target::begin_group(const std::vector<KeyedEntry>& group, Group which) {
   CHECK(!group.empty());
   TRY_DO(make_bucket({}));  // Unless the point told of it before.
-  key_ = options_.prefix + TRY(format::decode_object_key(group.front().key));
+  if (which == Group::whole || which == Group::begins) {
+    key_ = options_.prefix + TRY(format::decode_object_key(group.front().key));
+    match_ = VersionMatch(TRY(take_existing(key_)));
+    chain_ = options_.dry_run ? nullptr : std::make_shared<UploadChain>(place_, key_);
+  }
+  const bool has_newest = which == Group::whole || which == Group::ends;
   members_.clear();
-  uploads_.clear();
-  chain_.reset();
   next_member_ = 0;
-  std::vector<WantedVersion> wanted;
   for (const KeyedEntry& one : group) {
     const format::VersionKey version = TRY(format::decode_version_key(one.key));
     Member member{.entry_key = one.key, .about = TRY(format::decode_bucket_attributes(one.entry.attributes))};
-    wanted.push_back({.is_delete_marker = member.about.type == BucketItemType::delete_marker,
-                      .size_bytes = format::content_size_bytes(one.entry.content),
-                      .etag = member.about.etag,
-                      .version_id = version.version_id});
+    const bool is_newest = has_newest && members_.size() + 1 == group.size();
+    const WantedVersion wanted{.is_delete_marker = is_marker(member.about),
+                               .size_bytes = format::content_size_bytes(one.entry.content),
+                               .etag = member.about.etag,
+                               .version_id = version.version_id};
+    // What is written into a bucket that keeps no versions takes the place of what is there: only the newest state may.
+    const bool is_lost = !keeps_versions() && !is_newest;
+    if (is_lost && !match_.is_there(wanted)) ++versions_left_out_;
+    const bool must_write = !is_lost && match_.must_write(wanted, is_newest);
+    member.is_written = must_write && may_write(member);
+    // A run that died may have written the version and not what comes after it.
+    if (!is_lost && !must_write && member.about.acl) see_to_acl_of(match_.id_there(), *member.about.acl);
     members_.push_back(std::move(member));
   }
-  std::vector<bool> is_written = choose_versions_to_write(wanted, TRY(take_existing(key_)));
-  const bool keeps_versions = maker_.keeps_versions() || (options_.dry_run && !maker_.is_there());
-  for (size_t at = 0; at < members_.size(); ++at) {
-    const bool is_lost = is_written[at] && !keeps_versions && at + 1 < members_.size();
-    if (is_lost) pool_.remark("older versions were left out: the bucket keeps none");
-    members_[at].is_written = is_written[at] && !is_lost;
-    if (!members_[at].is_written) continue;
-    members_[at].link = uploads_.size();
-    uploads_.push_back(wanted[at].is_delete_marker
-                           ? nullptr
-                           : std::make_shared<ObjectUpload>(place_, key_, members_[at].about));
-  }
-  if (options_.dry_run || uploads_.empty()) return {};
-  chain_ = std::make_shared<UploadChain>(place_, key_, uploads_);
-  chain_->begin();
   return {};
+}
+
+// Where a bucket keeps no versions, a delete marker would remove what is there for good.
+bool S3Target::may_write(const Member& member) {
+  if (!is_marker(member.about) || keeps_versions() || options_.delete_extra) return true;
+  pool_.remark("what the point has as deleted was left alone: the bucket keeps no versions");
+  return false;
+}
+
+void S3Target::see_to_acl_of(const std::string& version_id, const format::Acl& acl) {
+  if (options_.dry_run) return;
+  pool_.run(0, [this, key = key_, id = version_id == "null" ? std::string() : version_id, acl] {
+    Status seen_to = see_to_acl(connection_->bucket(), key, id, acl);
+    if (!seen_to) pool_.problem(name_of(key), std::move(seen_to.error()));
+  });
 }
 
 Result<Placement> S3Target::place(ByteView key, const format::Entry& entry) {
   if (format::is_bucket_item_key(key)) return place_bucket(key, entry);
   CHECK(next_member_ < members_.size() && equal(members_[next_member_].entry_key, key));
-  const Member& member = members_[next_member_++];
+  Member& member = members_[next_member_++];
   if (!member.is_written) return Placement{.action = Placement::Action::done, .writer = nullptr, .kept = true};
-  const std::shared_ptr<ObjectUpload> upload = uploads_[member.link];
-  if (upload == nullptr) return Placement{};
+  if (is_marker(member.about)) {
+    if (chain_) chain_->add_marker();
+    return Placement{};
+  }
+  const auto upload = std::make_shared<ObjectUpload>(place_, key_, std::move(member.about));
+  const size_t version = chain_ ? chain_->add_object() : 0;
   if (format::content_size_bytes(entry.content) == 0) {
-    if (chain_) chain_->ready(member.link, upload);
+    if (chain_) chain_->ready(version, upload);
     return Placement{};
   }
   return Placement{.action = Placement::Action::write,
-                   .writer = std::make_shared<ObjectWriter>(upload, chain_, member.link, name_of(key_))};
+                   .writer = std::make_shared<ObjectWriter>(upload, chain_, version, name_of(key_))};
 }
 
 Result<Placement> S3Target::place_bucket(ByteView key, const format::Entry& entry) {
   const std::string name = TRY(format::decode_bucket_item_key(key));
   if (name.empty()) TRY_DO(make_bucket(TRY(format::decode_bucket_attributes(entry.attributes))));
-  if (name.empty() || !maker_.is_new()) return Placement{.action = Placement::Action::left_out, .writer = nullptr};
+  const bool is_left = !name.empty() && !maker_.is_new();
+  if (is_left) pool_.remark("documents of the configuration were left out: the bucket was there before");
+  if (name.empty() || is_left) return Placement{.action = Placement::Action::left_out, .writer = nullptr};
   return Placement{.action = Placement::Action::write, .writer = std::make_shared<DocumentWriter>(maker_, name)};
 }
 
 Result<std::vector<Problem>> S3Target::finish() {
   TRY_DO(pass_over({}));
   chain_.reset();
-  uploads_.clear();
   pool_.drain();
+  if (versions_left_out_ > 0) {
+    pool_.problem(std::to_string(versions_left_out_) + " older versions",
+                  Error(ErrorCode::unsupported, "left out: the bucket keeps no versions")
+                      .with_hint("Enable its versioning and restore again, or ask for --current-only."));
+  }
   if (!options_.dry_run) maker_.apply_documents(pool_);
   return pool_.take_problems();
 }

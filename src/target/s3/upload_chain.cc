@@ -2,24 +2,26 @@
 #include "target/s3/upload_chain.h"
 
 #include "aws/s3/delete_object.h"
-#include "aws/s3/object_settings.h"
+#include "target/s3/access_control.h"
 
 namespace holdfast::target {
 
-UploadChain::UploadChain(const UploadPlace& place, std::string key, const Versions& oldest_first)
-    : place_(place), key_(std::move(key)) {
-  for (const std::shared_ptr<ObjectUpload>& upload : oldest_first) {
-    links_.push_back({.upload = {}, .is_ready = upload == nullptr});
+size_t UploadChain::add(bool is_ready) {
+  size_t version = 0;
+  {
+    const MutexLock lock(mutex_);
+    version = done_count_ + links_.size();
+    links_.push_back({.upload = {}, .is_ready = is_ready});
   }
+  start_if_possible();
+  return version;
 }
-
-void UploadChain::begin() { start_if_possible(); }
 
 void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
   bool waits = false;
   {
     const MutexLock lock(mutex_);
-    waits = is_writing_ || next_ != version;
+    waits = is_writing_ || done_count_ != version;
   }
   if (waits) {
     // Kept in memory, whatever that costs, rather than lost for want of a disk.
@@ -27,8 +29,8 @@ void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
   }
   {
     const MutexLock lock(mutex_);
-    links_[version].upload = std::move(upload);
-    links_[version].is_ready = true;
+    link(version).upload = std::move(upload);
+    link(version).is_ready = true;
   }
   start_if_possible();
 }
@@ -38,7 +40,7 @@ void UploadChain::failed(size_t version) {
   if (place_.stop.stop_requested()) return;
   {
     const MutexLock lock(mutex_);
-    links_[version].is_ready = links_[version].is_lost = true;
+    link(version).is_ready = link(version).is_lost = true;
   }
   start_if_possible();
 }
@@ -47,29 +49,28 @@ void UploadChain::start_if_possible() {
   uint64_t held_size_bytes = 0;
   {
     const MutexLock lock(mutex_);
-    if (is_writing_ || next_ == links_.size() || !links_[next_].is_ready) return;
+    if (is_writing_ || links_.empty() || !links_.front().is_ready) return;
     is_writing_ = true;
-    if (links_[next_].upload) held_size_bytes = links_[next_].upload->held_size_bytes();
+    if (links_.front().upload) held_size_bytes = links_.front().upload->held_size_bytes();
   }
   place_.pool.run(held_size_bytes, [self = shared_from_this()] { self->write_on(); });
 }
 
 void UploadChain::write_on() {
   for (;;) {
-    std::shared_ptr<ObjectUpload> upload;
-    bool is_lost = false;
+    Link first;
     {
       const MutexLock lock(mutex_);
-      if (next_ == links_.size() || !links_[next_].is_ready) {
+      if (links_.empty() || !links_.front().is_ready) {
         is_writing_ = false;
         return;
       }
-      upload = std::move(links_[next_].upload);
-      is_lost = links_[next_].is_lost;
+      first = std::move(links_.front());
     }
-    if (!is_lost) write(upload);
+    if (!first.is_lost) write(first.upload);
     const MutexLock lock(mutex_);
-    ++next_;
+    links_.pop_front();
+    ++done_count_;
   }
 }
 
@@ -90,12 +91,7 @@ Status UploadChain::write_object(ObjectUpload& upload) {
   if (has_lock && place_.keeps_locks && !about.lock.mode.empty() && about.lock.retain_until <= place_.now) {
     place_.pool.remark("retentions had run out");
   }
-  if (!about.acl) return {};
-  aws::s3::AccessControl acl{.owner_id = about.acl->owner_id, .owner_name = about.acl->owner_name, .grants = {}};
-  for (const format::AclGrant& grant : about.acl->grants) {
-    acl.grants.push_back({grant.grantee_type, grant.grantee, grant.display_name, grant.permission});
-  }
-  return aws::s3::put_acl(place_.bucket, key_, written.version_id, acl);
+  return about.acl ? set_acl(place_.bucket, key_, written.version_id, *about.acl) : Status();
 }
 
 }  // namespace holdfast::target

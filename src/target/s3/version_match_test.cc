@@ -20,8 +20,9 @@ ListedVersion there(const std::string& content, const std::string& id = "null") 
   return version;
 }
 std::string choose(const std::vector<WantedVersion>& want, const std::vector<ListedVersion>& have) {
+  VersionMatch match(std::vector<VersionThere>(have.begin(), have.end()));
   std::string text;
-  for (const bool is_written : choose_versions_to_write(want, have)) text += is_written ? 'w' : '-';
+  for (size_t at = 0; at < want.size(); ++at) text += match.must_write(want[at], at + 1 == want.size()) ? 'w' : '-';
   return text;
 }
 
