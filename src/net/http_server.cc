@@ -81,7 +81,12 @@ class Server : public HttpServer {
       room_.notify_all();
     });
     Status outcome;
-    while (outcome && wait_for_room()) outcome = accept_one();
+    // In this order: nobody is sent away for the sake of a client that does not come.
+    while (outcome) {
+      outcome = wait_for_client();
+      if (!outcome || !wait_for_room()) break;
+      outcome = accept_one();
+    }
     end_all();
     return stop.stop_requested() ? Status() : std::move(outcome);
   }
@@ -115,13 +120,18 @@ class Server : public HttpServer {
     }
   }
 
-  Status accept_one() EXCLUDES(mutex_) {
-    auto connection = HttpConnection::make(options_, handler_, clock_, tls_ ? &*tls_ : nullptr, is_crowded_);
+  Status wait_for_client() {
     error_code outcome;
     acceptor_.async_wait(tcp::acceptor::wait_read, [&](const error_code& error) { outcome = error; });
     io_.restart();
     io_.run();
     if (outcome) return Error(ErrorCode::io, "wait for connections: " + outcome.message());
+    return {};
+  }
+
+  Status accept_one() EXCLUDES(mutex_) {
+    auto connection = HttpConnection::make(options_, handler_, clock_, tls_ ? &*tls_ : nullptr, is_crowded_);
+    error_code outcome;
     // Not Asio's accept: its sockets would be inherited by the processes that we start.
     auto accepted = os::accept_connection(acceptor_.native_handle());
     if (!accepted && accepted.error().code() == ErrorCode::busy) {
