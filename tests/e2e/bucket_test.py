@@ -55,7 +55,8 @@ class Server:
         return bucket
 
 
-@pytest.fixture(name="server", scope="module", params=["versitygw", "moto"])
+# One for each test: moto keeps a copy of every object on the disk for every listing of versions, 30 GB for this file.
+@pytest.fixture(name="server", params=["versitygw", "moto"])
 def fixture_server(request):
     server = Server(request.param)
     yield server
