@@ -318,34 +318,38 @@ TEST_F(CollectTest, locked_and_held_points_are_refused) {
 }
 
 // A client that read log and index before a collection moved and removed packs finds everything where it is now.
-TEST_F(CollectTest, a_reader_that_was_open_before_reads_on) {
-  const auto [first_tree, second_tree] = overlapping_trees(19);
-  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
-  auto reader = bed_.reopen(bed_.store);
-  ASSERT_EQ(reader->points()->size(), 2u);
-  ASSERT_TRUE((**reader->home()).load_index());
-  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
-  CollectRequest all;
-  all.max_unused_percent = 0;
-  const CollectReport report = collect(*bed_.vault, all);
-  EXPECT_GT(report.repacked_packs, 0u);
-  EXPECT_EQ(report.condemned_packs, 0u);  // The old packs are gone.
-  expect_content(*reader, second, second_tree);
+class OpenReaderTest : public CollectTest {
+ protected:
+  void collect_beside_reader(uint64_t seed) {
+    const auto [first_tree, second_tree] = overlapping_trees(seed);
+    kept_tree_ = second_tree;
+    const auto first = bed_.backup(first_tree);
+    kept_ = bed_.backup(second_tree);
+    reader_ = bed_.reopen(bed_.store);
+    ASSERT_EQ(reader_->points()->size(), 2u);
+    ASSERT_TRUE((**reader_->home()).load_index());
+    ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+    CollectRequest all;
+    all.max_unused_percent = 0;
+    const CollectReport report = collect(*bed_.vault, all);
+    ASSERT_GT(report.repacked_packs, 0u);
+    ASSERT_EQ(report.condemned_packs, 0u);  // The old packs are gone.
+  }
+  TestTree kept_tree_;
+  vault::PointInfo kept_;
+  std::unique_ptr<vault::Vault> reader_;
+};
+
+TEST_F(OpenReaderTest, reads_on) {
+  collect_beside_reader(19);
+  expect_content(*reader_, kept_, kept_tree_);
 }
 
-// The same for one that has read the log since, and the index not: it passes over what is purged.
-TEST_F(CollectTest, a_reader_that_knows_of_a_purge_finds_what_was_moved_before_it) {
-  const auto [first_tree, second_tree] = overlapping_trees(22);
-  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
-  auto reader = bed_.reopen(bed_.store);
-  ASSERT_EQ(reader->points()->size(), 2u);
-  ASSERT_TRUE((**reader->home()).load_index());
-  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
-  CollectRequest all;
-  all.max_unused_percent = 0;
-  ASSERT_GT(collect(*bed_.vault, all).repacked_packs, 0u);
-  ASSERT_EQ(reader->points()->size(), 1u);
-  expect_content(*reader, second, second_tree);
+// One that has read the log since, and the index not, passes over what is purged.
+TEST_F(OpenReaderTest, that_knows_of_a_purge_finds_what_was_moved_before_it) {
+  collect_beside_reader(22);
+  ASSERT_EQ(reader_->points()->size(), 1u);
+  expect_content(*reader_, kept_, kept_tree_);
 }
 
 // Removal of what begins so goes wrong.
