@@ -275,7 +275,7 @@ std::vector<format::PackName> DomainCollector::condemnable_orphans() const {
 CollectPlan DomainCollector::make_plan() {
   const CollectLimits limits{.max_unused_percent = request_.max_unused_percent,
                              .max_repack_bytes = request_.max_repack_bytes};
-  CollectPlan plan = make_collect_plan(mark_.live(), mark_.missing(), *domain_.log().state().fates(),
+  CollectPlan plan = make_collect_plan(mark_.live(), *domain_.log().state().fates(),
                                        vault_.keyring().parameters().pack_size_bytes, limits);
   report_.unused_bytes_left += plan.unused_bytes_left;
   return plan;

@@ -83,8 +83,7 @@ class Chooser {
 
 }  // namespace
 
-CollectPlan make_collect_plan(const LiveSet& live, const std::set<ObjectId>& missing,
-                              const vault::PackFates& out_of_question, uint64_t pack_size_bytes,
+CollectPlan make_collect_plan(const LiveSet& live, const vault::PackFates& out_of_question, uint64_t pack_size_bytes,
                               const CollectLimits& limits) {
   CollectPlan plan;
   std::vector<Candidate> partly;
@@ -94,7 +93,7 @@ CollectPlan make_collect_plan(const LiveSet& live, const std::set<ObjectId>& mis
       plan.dead.emplace(id, use.info);
       continue;
     }
-    if (missing.contains(id)) continue;
+    if (live.is_missing(id)) continue;
     partly.push_back({.use = use,
                       .is_small = use.info.size_bytes < pack_size_bytes / 2,
                       .negligible_bytes = pack_size_bytes / negligible_share});

@@ -33,11 +33,10 @@ struct CollectLimits {
   uint64_t max_repack_bytes = UINT64_MAX;
 };
 
-// Packs in `out_of_question` (condemned or purged already) are left out; those in `missing` are dead if nothing in
+// Packs in `out_of_question` (condemned or purged already) are left out; those that are missing are dead if nothing in
 // them is in use, and never moved. A pack that is partly in use is moved while more than the limit of all that stays
 // would be unused; packs much smaller than `pack_size_bytes` are moved when there are many.
-CollectPlan make_collect_plan(const LiveSet& live, const std::set<ObjectId>& missing,
-                              const vault::PackFates& out_of_question, uint64_t pack_size_bytes,
+CollectPlan make_collect_plan(const LiveSet& live, const vault::PackFates& out_of_question, uint64_t pack_size_bytes,
                               const CollectLimits& limits);
 
 // Packs of the store that no segment names.

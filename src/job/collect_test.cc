@@ -3,7 +3,9 @@
 
 #include <limits>
 
+#include "job/collect_plan.h"
 #include "job/forget.h"
+#include "job/index_merger.h"
 #include "job/testing.h"
 #include "job/undelete.h"
 #include "job/vault_lock.h"
@@ -513,6 +515,44 @@ TEST_F(CollectTest, a_damaged_point_stops_collection_of_its_domain_and_is_named)
   EXPECT_EQ(report.refused[0].domain, vault::own_domain);
   EXPECT_EQ(report.refused[0].point, second.id);
   EXPECT_EQ(stored_bytes(), before);
+}
+
+// A collector that slept for longer than purged packs stay known can name them again, as the newest home of all they
+// held. It was lost or purged, and what it held stands elsewhere: that is in nobody's way.
+TEST_F(CollectTest, packs_long_gone_that_a_segment_names_again_are_passed_over_and_leave_the_index) {
+  const TestTree tree = sample_tree(22, 8);
+  const auto point = bed_.backup(tree);
+  vault::Vault::Domain& domain = **bed_.vault->home();
+  ASSERT_TRUE(domain.reload_index());
+  const LiveSet tables(domain.index());
+  format::SegmentContents stale;
+  for (size_t table = 0; table < tables.table_count(); ++table) {
+    const format::SegmentView& view = tables.table(table).view();
+    format::SegmentContents one;
+    for (format::PackInfo pack : view.packs()) {
+      pack.id.value[0] ^= std::byte{1};
+      one.packs.push_back(pack);
+    }
+    for (size_t place = 0; place < view.chunk_count(); ++place) one.chunks.push_back(view.chunk(place));
+    for (size_t place = 0; place < view.piece_count(); ++place) one.pieces.push_back(view.piece(place));
+    append_contents(stale, one);
+  }
+  const size_t stale_packs = stale.packs.size();
+  ASSERT_GT(stale_packs, 0u);
+  stale.order = domain.log().head().number + 1;
+  ASSERT_TRUE(IndexMerger(*bed_.vault, domain, tables).write(std::move(stale), {}));
+
+  VerifyRequest request;
+  auto verified = run_verify(*bed_.reopen(bed_.store), request, observer_);
+  ASSERT_TRUE(verified.has_value()) << verified.error().message();
+  EXPECT_EQ(verified->damage_count, stale_packs);  // They are missing; no path is.
+  ASSERT_TRUE(forget_points(*bed_.vault, {point.id}));
+  const Status back = undelete_points(*bed_.reopen(bed_.store), {point.id}, observer_, {});
+  EXPECT_TRUE(back.has_value()) << back.error().message();
+  const CollectReport report = collect(*bed_.reopen(bed_.store));
+  EXPECT_TRUE(report.refused.empty()) << report.refused[0].error.message();
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
 }
 
 TEST_F(CollectTest, a_damaged_segment_stops_collection) {

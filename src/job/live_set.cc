@@ -12,6 +12,16 @@ LiveSet::LiveSet(const vault::Index& index) : list_(index.list()) {
   }
 }
 
+void LiveSet::find_missing(const std::function<bool(const format::PackInfo&)>& is_there) {
+  auto missing = std::make_shared<vault::PackIds>();
+  for (const auto& table : list_.tables()) {
+    for (const format::PackInfo& pack : table->view().packs()) {
+      if (!is_there(pack)) missing->insert(pack.id);
+    }
+  }
+  list_.set_missing(std::move(missing));
+}
+
 void LiveSet::add_new_tables(const vault::Index& index) {
   std::set<ObjectId> known;
   for (const auto& table : list_.tables()) known.insert(table->segment());

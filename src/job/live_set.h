@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,13 +13,17 @@
 namespace holdfast::job {
 
 // Which entries of an index are in use: one bit each, so that marking 10^8 chunks takes megabytes. Where an id has
-// several homes, the one that look-ups choose is the one that is marked: never one that was purged, and one that was
-// condemned only where there is no other, as the index had it when the set was made. Thread-compatible.
+// several homes, the one that look-ups choose is the one that is marked: never one that was purged, and one that is
+// missing or condemned only where there is no other, as the index had it when the set was made. Thread-compatible.
 class LiveSet {
  public:
   explicit LiveSet(const vault::Index& index);
   // Takes in segments that were loaded since. Marks and fates stay. REQUIRES: each table is one segment.
   void add_new_tables(const vault::Index& index);
+
+  // Asks of each pack that the tables name whether it is there. Before the first look-up.
+  void find_missing(const std::function<bool(const format::PackInfo&)>& is_there);
+  bool is_missing(const ObjectId& pack) const { return list_.is_missing(pack); }
 
   using Place = vault::TableList::Place;
   std::optional<Place> find_chunk(const format::ShortId& id) const { return list_.find_chunk(id); }

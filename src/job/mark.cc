@@ -13,11 +13,10 @@ constexpr int attempts_max = 4;
 // Ends the walk at the first thing that is broken, and remembers in which point.
 class MarkVisitor : public ReachabilityVisitor {
  public:
-  MarkVisitor(const LiveSet& live, const std::set<ObjectId>& missing, Observer& observer)
-      : live_(live), missing_(missing), observer_(observer) {}
+  MarkVisitor(const LiveSet& live, Observer& observer) : live_(live), observer_(observer) {}
   Status reached(const Reference& reference, LiveSet::Place chunk) override {
     const format::PackInfo& pack = live_.pack(chunk);
-    if (!missing_.contains(pack.id)) return {};
+    if (!live_.is_missing(pack.id)) return {};
     return broken(reference, Error(ErrorCode::corrupt, "pack " + to_hex(pack.id) + ", which it needs, is missing")
                                  .with_hint("Run 'holdfast repair'; then back up again."));
   }
@@ -31,12 +30,13 @@ class MarkVisitor : public ReachabilityVisitor {
 
  private:
   const LiveSet& live_;
-  const std::set<ObjectId>& missing_;
   Observer& observer_;
 };
 
 }  // namespace
 
+// A pack may be named and missing without harm: it was lost and its content was stored again, or a collector that slept
+// for longer than purged packs stay known has written a segment that names one.
 Status Mark::list_packs() {
   for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
     const auto take = [&](const store::ObjectInfo& object) -> Status {
@@ -47,13 +47,7 @@ Status Mark::list_packs() {
     };
     TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
   }
-  const auto& purged = domain_.log().state().purged();
-  for (size_t table = 0; table < live_->table_count(); ++table) {
-    for (const format::PackInfo& pack : live_->table(table).view().packs()) {
-      const bool is_there = stored_.contains({pack.kind, pack.author, pack.id});
-      if (!is_there && !purged.contains(pack.id)) missing_.insert(pack.id);
-    }
-  }
+  live_->find_missing([&](const auto& pack) { return stored_.contains({pack.kind, pack.author, pack.id}); });
   return {};
 }
 
@@ -61,15 +55,13 @@ Result<std::optional<Mark::Refusal>> Mark::run(bool accept_alarms) {
   for (int attempt = 1;; ++attempt) {
     auto refusal = TRY(run_once(accept_alarms));
     if (!refusal || attempt == attempts_max) return refusal;
-    const uint64_t seen = domain_.log().state().last_purge();
     TRY_DO(domain_.log().refresh());
-    if (domain_.log().state().last_purge() == seen) return refusal;
+    if (domain_.log().state().last_purge() == last_purge_) return refusal;
   }
 }
 
 Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {
   stored_.clear();
-  missing_.clear();
   walked_.clear();
   vault::DomainLog& log = domain_.log();
   TRY_DO(log.refresh());
@@ -96,7 +88,7 @@ Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {
 }
 
 Result<std::optional<Mark::Refusal>> Mark::walk_points() {
-  MarkVisitor visitor(*live_, missing_, observer_);
+  MarkVisitor visitor(*live_, observer_);
   Reachability walk(domain_, *live_, Reachability::Leaves::needed, visitor, stop_);
   for (const auto& [id, point] : domain_.log().points()) {
     if (!walked_.insert(id).second) continue;

@@ -36,8 +36,6 @@ class Mark {
   const std::map<format::PackName, uint64_t>& stored() const { return stored_; }
   // The newest purge record known when homes were chosen: after any later one the marks are worth nothing to a purge.
   uint64_t last_purge() const { return last_purge_; }
-  // Named by the index, not in the store, not purged.
-  const std::set<ObjectId>& missing() const { return missing_; }
   // Packs with a marked record: all of them, and those among the condemned.
   std::set<format::PackName> packs_in_use() const;
   std::set<ObjectId> needed_of(const std::map<ObjectId, vault::CondemnedPack>& condemned) const;
@@ -55,7 +53,6 @@ class Mark {
   const std::stop_token stop_;
   std::unique_ptr<LiveSet> live_;
   std::map<format::PackName, uint64_t> stored_;
-  std::set<ObjectId> missing_;
   std::set<ObjectId> walked_;
   uint64_t last_purge_ = 0;
 };

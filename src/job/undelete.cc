@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "job/live_set.h"
 #include "job/reachability.h"
+#include "vault/pack_survey.h"
 
 namespace holdfast::job {
 
@@ -17,35 +17,28 @@ constexpr int attempts_max = 5;
 
 class WholeVisitor : public ReachabilityVisitor {
  public:
-  WholeVisitor(vault::Vault& vault, vault::Vault::Domain& domain, const LiveSet& live, Observer& observer)
-      : vault_(vault), domain_(domain), live_(live), observer_(observer) {}
-  // The index alone may be wrong about what is there.
+  WholeVisitor(const LiveSet& live, Observer& observer) : live_(live), observer_(observer) {}
   Status reached(const Reference&, LiveSet::Place chunk) override {
-    const format::PackInfo& pack = live_.pack(chunk);
-    if (!looked_at_.insert(pack.id).second) return {};
-    const std::string key = vault::pack_key(static_cast<vault::PackKind>(pack.kind), domain_.id(),
-                                            vault::AuthorId{pack.author}, pack.id);
-    const auto info = vault_.store().stat(key);
-    if (info && info->size_bytes == pack.size_bytes) return {};
-    if (!info && info.error().code() != ErrorCode::not_found) return info.error();
-    return Error(ErrorCode::corrupt, key + ": missing or cut short");
+    const ObjectId& pack = live_.pack(chunk).id;
+    if (!live_.is_missing(pack)) return {};
+    return Error(ErrorCode::corrupt, "pack " + to_hex(pack) + ", which it needs, is missing or cut short");
   }
   Status broken(const Reference&, Error error) override { return error; }
   void entry_visited() override { observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  vault::Vault& vault_;
-  vault::Vault::Domain& domain_;
   const LiveSet& live_;
   Observer& observer_;
-  std::set<ObjectId> looked_at_;
 };
 
 Status check_whole(vault::Vault& vault, vault::Vault::Domain& domain, const std::vector<ObjectId>& points,
                    Observer& observer, const std::stop_token& stop) {
   TRY_DO(domain.reload_index());
   LiveSet live(domain.index());
-  WholeVisitor visitor(vault, domain, live, observer);
+  // The index alone may be wrong about what is there.
+  const auto survey = TRY(vault::PackSurvey::take(store::Overview(vault.store()), domain.id()));
+  live.find_missing([&](const format::PackInfo& pack) { return survey.holds(pack.id, pack.size_bytes); });
+  WholeVisitor visitor(live, observer);
   Reachability walk(domain, live, Reachability::Leaves::all, visitor, stop);
   for (const ObjectId& id : points) {
     const auto point = domain.log().state().forgotten().find(id);

@@ -284,11 +284,11 @@ void DomainVerifier::check_presence() {
 }
 
 Status DomainVerifier::walk_points() {
+  live_->find_missing([&](const auto& pack) { return !bad_.packs.contains(pack.id); });  // Others are read instead.
   Reachability walk(domain_, *live_, Reachability::Leaves::all, *this, request_.stop);
   for (const auto& [id, point] : domain_.log().points()) {
-    if (is_partial() && std::find(request_.points.begin(), request_.points.end(), id) == request_.points.end()) {
-      continue;
-    }
+    const auto& wanted = request_.points;
+    if (is_partial() && std::find(wanted.begin(), wanted.end(), id) == wanted.end()) continue;
     TRY_DO(walk.walk(point));
     if (counting_) findings_.count([](VerifyCounts& counts) { ++counts.points; });
   }

@@ -67,12 +67,12 @@ std::optional<size_t> IndexTable::find_piece(const format::ShortId& id) const {
   return view().find_piece(id);
 }
 
-// Of the homes that are not purged, one that is not condemned, and of these the newest. A table of several segments may
-// have an id more than once: side by side, the newest first.
+// Of the homes that are not purged, one that is there, of these one that is not condemned, and of these the newest. A
+// table of several segments may have an id more than once: side by side, the newest first.
 template <class Entries>
 std::optional<TableList::Place> TableList::find_home(const Entries& entries, const format::ShortId& id) const {
   std::optional<Place> best;
-  PackFate best_fate = PackFate::purged;
+  std::pair<bool, PackFate> best_state;
   const TableSegment* best_segment = nullptr;
   for (size_t at = 0; at < tables_.size(); ++at) {
     const IndexTable& table = *tables_[at];
@@ -83,13 +83,14 @@ std::optional<TableList::Place> TableList::find_home(const Entries& entries, con
       const size_t chunk = entries.chunk(table, entry);
       const ObjectId& pack = table.view().packs()[table.view().chunk(chunk).pack].id;
       const PackFate fate = fate_of(pack);
-      if (fate == PackFate::purged || is_missing(pack)) continue;
+      if (fate == PackFate::purged) continue;
+      const std::pair state{is_missing(pack), fate};
       const TableSegment& segment = table.segment_of_chunk(chunk);
-      const bool is_better = best_segment == nullptr || fate < best_fate ||
-                             (fate == best_fate && segment.is_newer_than(*best_segment));
+      const bool is_better = best_segment == nullptr || state < best_state ||
+                             (state == best_state && segment.is_newer_than(*best_segment));
       if (!is_better) continue;
       best = Place{static_cast<uint32_t>(at), static_cast<uint32_t>(entry)};
-      best_fate = fate;
+      best_state = state;
       best_segment = &segment;
     }
   }
@@ -149,8 +150,7 @@ std::optional<Location> Index::find_chunk(const format::ShortId& id) const {
   if (!place) return std::nullopt;
   const IndexTable& table = *list_.tables()[place->table];
   Location found = locate(table, table.view().chunk(place->entry), false);
-  found.is_condemned = list_.fate_of(found.pack->id) == PackFate::condemned;
-  return found;
+  return usable(std::move(found));
 }
 
 std::optional<Location> Index::find_piece(const format::ShortId& id) const {
@@ -159,6 +159,11 @@ std::optional<Location> Index::find_piece(const format::ShortId& id) const {
   if (!place) return std::nullopt;
   const IndexTable& table = *list_.tables()[place->table];
   Location found = locate(table, table.view().chunk(table.view().piece(place->entry).bundle), true);
+  return usable(std::move(found));
+}
+
+std::optional<Location> Index::usable(Location found) const {
+  if (list_.is_missing(found.pack->id)) return std::nullopt;
   found.is_condemned = list_.fate_of(found.pack->id) == PackFate::condemned;
   return found;
 }

@@ -91,8 +91,8 @@ class TableList {
   const std::vector<TablePtr>& tables() const { return tables_; }
   // What the log says of packs: look-ups pass over the purged, and over the condemned where there is another home.
   void set_fates(std::shared_ptr<const PackFates> fates) { fates_ = std::move(fates); }
-  // Packs that a reader did not find: look-ups pass over them, too. For whoever asks what became of a pack they stay
-  // what the log says: they may be lost.
+  // Packs that were not found: look-ups choose them where there is no other home. For whoever asks what became of a
+  // pack they stay what the log says: they may be lost.
   void set_missing(std::shared_ptr<const PackIds> missing) { missing_ = std::move(missing); }
   bool is_missing(const ObjectId& pack) const { return missing_ && missing_->contains(pack); }
   PackFate fate_of(const ObjectId& pack) const {
@@ -134,6 +134,9 @@ class Index {
   std::vector<TablePtr> tables() const { return list().tables(); }
 
  private:
+  // REQUIRES: mutex_ is held.
+  std::optional<Location> usable(Location found) const;
+
   mutable std::shared_mutex mutex_;
   TableList list_;                           // Guarded by mutex_.
   std::shared_ptr<const PackFates> fates_;   // Guarded by mutex_.
