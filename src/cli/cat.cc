@@ -32,7 +32,8 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   }
   const auto entry = TRY(opened.walk->look_up(*opened.path));
   if (!entry) {
-    return with_path_hint(Error(ErrorCode::not_found, *opened.path + ": no such path in this recovery point"));
+    return with_path_hint(Error(ErrorCode::not_found, *opened.path + ": no such path in this recovery point"),
+                          opened.walk->point());
   }
   if (entry->attributes.type != format::FileType::regular) {
     return Error(ErrorCode::invalid, entry->path + ": not a regular file")

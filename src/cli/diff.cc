@@ -77,7 +77,7 @@ Status check_path(vault::Vault& vault, const vault::PointInfo& before, const vau
     const auto entry = TRY(walk->look_up(path));
     if (entry) return {};
   }
-  return with_path_hint(Error(ErrorCode::not_found, path + ": in neither of the two recovery points"));
+  return with_path_hint(Error(ErrorCode::not_found, path + ": in neither of the two recovery points"), after);
 }
 
 Result<Exit> run(Context& context, const Arguments& arguments) {

@@ -119,9 +119,12 @@ std::string long_line(const job::PathEntry& entry) {
   return line;
 }
 
-Error with_path_hint(Error error) {
+Error with_path_hint(Error error, const vault::PointInfo& point) {
   if (error.code() != ErrorCode::not_found) return error;
-  return std::move(error).with_hint("'holdfast ls POINT' lists what a point holds; 'holdfast find NAME' searches all.");
+  return std::move(error).with_hint(
+      fmt::format("Point {} is of {} on {}: 'holdfast ls {}' lists it, and 'holdfast find NAME' searches all points.",
+                  short_name(point.id), display_path(fmt::format("{}", fmt::join(point.point.roots, " "))),
+                  display_path(point.point.host), short_name(point.id)));
 }
 
 }  // namespace holdfast::cli

@@ -34,6 +34,6 @@ std::string file_time_rfc3339(const format::FileTime& time);
 std::string long_line(const job::PathEntry& entry);
 
 // Adds what to do next to an error that says a path is not there.
-Error with_path_hint(Error error);
+Error with_path_hint(Error error, const vault::PointInfo& point);
 
 }  // namespace holdfast::cli

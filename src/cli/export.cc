@@ -89,7 +89,7 @@ Result<Exit> write_tar(Context& context, vault::Vault& vault, const Wanted& want
   if (!written) {
     // Half an archive must not be taken for a whole one.
     if (wanted.file) os::unlink_at(os::at_cwd, *wanted.file).ignore("the failure before it is what counts");
-    return with_path_hint(written.error());
+    return with_path_hint(written.error(), wanted.point);
   }
   for (const target::Problem& problem : written->left_out) {
     output.warn("left out " + display_path(problem.name) + ": " + problem.error.message());

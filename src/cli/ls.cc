@@ -42,7 +42,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
         if (context.stop().stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
         return output.check();
       });
-  if (!listed) return with_path_hint(listed.error());
+  if (!listed) return with_path_hint(listed.error(), opened.walk->point());
   return Exit::done;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -40,17 +41,27 @@ void Output::text(std::string_view text) {
   line(text);
 }
 
+// A failed write leaves its reason in errno, for as long as nothing else is called.
+void Output::put(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) reader_left_ |= errno == EPIPE;
+}
+
+void Output::write_buffered() {
+  if (std::fflush(stdout) != 0) reader_left_ |= errno == EPIPE;
+}
+
 void Output::line(std::string_view text) {
   const MutexLock lock(mutex_);
   clear_status();
-  write_text(stdout, text);
-  write_text(stdout, "\n");
-  std::fflush(stdout);
+  put(text);
+  put("\n");
+  write_buffered();
 }
 
 void Output::raw(ByteView bytes) {
   const MutexLock lock(mutex_);
-  write_text(stdout, as_text(bytes));
+  is_listing_ = true;
+  put(as_text(bytes));
 }
 
 void Output::object(const boost::json::object& object) {
@@ -61,8 +72,9 @@ void Output::object(const boost::json::object& object) {
 void Output::list_line(std::string_view text) {
   const MutexLock lock(mutex_);
   clear_status();
-  write_text(stdout, text);
-  write_text(stdout, "\n");
+  is_listing_ = true;
+  put(text);
+  put("\n");
 }
 
 void Output::list_object(const boost::json::object& object) {
@@ -72,7 +84,8 @@ void Output::list_object(const boost::json::object& object) {
 
 Status Output::flush() {
   const MutexLock lock(mutex_);
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  write_buffered();
+  if (std::ferror(stdout) == 0) return {};
   return Error(ErrorCode::io, "standard output could not be written");
 }
 
@@ -80,6 +93,11 @@ Status Output::check() {
   const MutexLock lock(mutex_);
   if (std::ferror(stdout) == 0) return {};
   return Error(ErrorCode::io, "standard output could not be written");
+}
+
+bool Output::has_been_left() {
+  const MutexLock lock(mutex_);
+  return is_listing_ && reader_left_;
 }
 
 void Output::warn(std::string_view message) {

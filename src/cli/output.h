@@ -41,6 +41,8 @@ class Output {
   Status flush() EXCLUDES(mutex_);
   // The same without writing anything, for long listings to end early.
   Status check() EXCLUDES(mutex_);
+  // Whether this is a listing whose reader had seen enough, as `head` has: nothing to complain of.
+  bool has_been_left() EXCLUDES(mutex_);
   // On standard error.
   void warn(std::string_view message) EXCLUDES(mutex_);
   void error(const Error& error, int exit_code) EXCLUDES(mutex_);
@@ -50,9 +52,13 @@ class Output {
 
  private:
   void clear_status() REQUIRES_LOCK(mutex_);
+  void put(std::string_view text) REQUIRES_LOCK(mutex_);
+  void write_buffered() REQUIRES_LOCK(mutex_);
   const Options options_;
   Mutex mutex_;
   bool status_shown_ GUARDED_BY(mutex_) = false;
+  bool is_listing_ GUARDED_BY(mutex_) = false;
+  bool reader_left_ GUARDED_BY(mutex_) = false;
 };
 
 // Shows a run's progress while it lives: on a terminal one line that renews itself, with --json status objects, in a

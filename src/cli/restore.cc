@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/entry_text.h"
 #include "cli/moment.h"
 #include "cli/point_text.h"
 #include "cli/restore_bucket.h"
@@ -132,7 +133,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   ProgressDisplay display(context.output(), clock, "restoring");
   auto report = job::run_restore(vault, wanted.point, *target, request, display);
   display.stop();
-  TRY_DO(report);
+  if (!report) return with_path_hint(report.error(), wanted.point);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   Output& output = context.output();
   output.text(fmt::format("{} point {}: {} entries, {} there already, {} written in {}, {} problems",

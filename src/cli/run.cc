@@ -26,6 +26,7 @@ int run_command(Services& services, const Command& command, const Arguments& arg
   const Result<Exit> code = command.run(context, arguments);
   context.keep_local_state();
   const Status written = output.flush();
+  if (output.has_been_left()) return static_cast<int>(Exit::failed);
   if (!code) return report(output, code.error());
   if (!written) return report(output, written.error());
   return static_cast<int>(*code);

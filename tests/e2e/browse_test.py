@@ -41,8 +41,20 @@ def test_cat_writes_the_bytes(library):
             assert library.user.run("cat", f"latest:{library.tree}/{name}").out == expected.read(), name
 
 
-def test_cat_of_what_is_not_there_fails(library):
-    library.user.run("cat", f"latest:{library.tree}/nowhere", expect=FAILED)
+def test_a_listing_whose_reader_has_seen_enough_ends_without_a_word(library):
+    for words in (("ls", "latest"), ("find", "*"), ("cat", f"latest:{library.tree}/sizes/3333333")):
+        process = library.user.start(*words)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait() == FAILED
+
+
+def test_cat_of_what_is_not_there_fails_and_names_the_point(library):
+    for words in (("cat", f"latest:{library.tree}/nowhere"),
+                  ("restore", "latest:/nowhere", "--dry-run", "--to", "/nowhere")):
+        told = library.user.run(*words, expect=FAILED).errors
+        assert "nowhere" in told and library.second["recovery_point_id"][:8] in told and library.tree in told
     library.user.run("cat", f"latest:{library.tree}/sizes", expect=FAILED)
 
 
