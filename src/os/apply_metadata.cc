@@ -105,7 +105,8 @@ Status change_mode(const Node& node, uint32_t mode) {
 }
 
 Status change_modified_time(const Node& node, const NodeTime& time) {
-  const auto time_ns = static_cast<uint64_t>(time.seconds * 1'000'000'000 + time.nanoseconds);
+  // For whoever watches calls: times beyond what nanoseconds in 64 bits can say wrap around.
+  const uint64_t time_ns = static_cast<uint64_t>(time.seconds) * 1'000'000'000 + time.nanoseconds;
   if (const int failed = mutation_point({.op = Mutation::change_times, .fd = node.fd, .offset_bytes = time_ns})) {
     return errno_error(failed, "change times of", label(node));
   }
