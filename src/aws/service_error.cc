@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "aws/json_text.h"
 #include "aws/xml.h"
 
 namespace holdfast::aws {
@@ -43,6 +44,18 @@ void read_xml(ByteView body, ServiceError& error) {
   if (error.request_id.empty()) error.request_id = shown(child_text(node, "RequestId"));
 }
 
+// SQS and DynamoDB: {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "..."}.
+void read_json(const net::HttpResponse& response, ServiceError& error) {
+  auto members = parse_flat_json(response.body);
+  if (!members) return;
+  const std::string type = (*members)["__type"];
+  error.code = shown(type.substr(type.find('#') + 1));
+  error.message = shown((*members)[members->contains("message") ? "message" : "Message"]);
+  if (error.request_id.empty()) {
+    error.request_id = shown(net::find_header(response.headers, "x-amzn-requestid").value_or(""));
+  }
+}
+
 std::string code_of_status(int status) {
   switch (status) {
     case 403: return "Forbidden";
@@ -67,15 +80,27 @@ std::optional<ErrorCode> code_by_name(std::string_view code) {
                                                     "XAmzContentChecksumMismatch", "IncompleteBody"};
   constexpr std::array<std::string_view, 4> lacking{"NotImplemented", "MethodNotAllowed", "NotSupported",
                                                     "UnsupportedOperation"};
-  constexpr std::array<std::string_view, 8> missing{"NoSuchKey",     "NoSuchBucket",    "NoSuchUpload",
-                                                    "NoSuchVersion", "NoSuchTagSet",    "NotFound",
-                                                    "NoSuchEntity",  "NoSuchBucketPolicy"};
+  constexpr std::array<std::string_view, 10> missing{"NoSuchKey",
+                                                     "NoSuchBucket",
+                                                     "NoSuchUpload",
+                                                     "NoSuchVersion",
+                                                     "NoSuchTagSet",
+                                                     "NotFound",
+                                                     "NoSuchEntity",
+                                                     "NoSuchBucketPolicy",
+                                                     "QueueDoesNotExist",
+                                                     "AWS.SimpleQueueService.NonExistentQueue"};
+  // Services that speak JSON say this with status 400.
+  constexpr std::array<std::string_view, 5> without_rights{"AccessDeniedException", "AccessDenied",
+                                                           "UnrecognizedClientException", "InvalidClientTokenId",
+                                                           "MissingAuthenticationToken"};
   if (any_of(full, code)) return ErrorCode::no_space;
   if (any_of(archived, code)) return ErrorCode::refused;
   if (any_of(in_the_way, code)) return ErrorCode::busy;
   if (any_of(damaged, code)) return ErrorCode::io;  // On its way to the server: sending again is right.
   if (any_of(lacking, code)) return ErrorCode::unsupported;
   if (any_of(missing, code)) return ErrorCode::not_found;
+  if (any_of(without_rights, code)) return ErrorCode::denied;
   return std::nullopt;
 }
 
@@ -113,6 +138,7 @@ ServiceError read_service_error(const net::HttpResponse& response) {
   error.request_id = shown(net::find_header(response.headers, "x-amz-request-id").value_or(""));
   error.region = shown(net::find_header(response.headers, "x-amz-bucket-region").value_or(""));
   read_xml(response.body, error);
+  if (error.code.empty()) read_json(response, error);
   if (error.code.empty()) error.code = code_of_status(response.status);
   return error;
 }

@@ -19,6 +19,8 @@ constexpr unsigned doublings_max = 40;
 constexpr size_t group_count_max = 50'000;
 constexpr size_t same_second_count_max = 1'000'000;
 constexpr size_t asked_count_max = 1'000;
+constexpr uint32_t page_of_many = 1'000;
+constexpr uint32_t page_of_one_key = 32;
 
 Error stopped() { return Error(ErrorCode::cancelled, "the listing was stopped"); }
 
@@ -29,6 +31,7 @@ VersionLister::Range::Range(std::string from) : after(std::move(from)), pages(pa
 VersionLister::VersionLister(const Bucket& bucket, ListingRequest request, std::stop_token stop)
     : bucket_(bucket),
       prefix_(std::move(request.prefix)),
+      only_key_(request.only_key),
       outer_stop_(std::move(stop), [this] { stop_.request_stop(); }),
       guesses_(request.splits.empty() && request.thread_count > 1),
       splits_(std::make_move_iterator(request.splits.begin()), std::make_move_iterator(request.splits.end())) {
@@ -65,7 +68,10 @@ VersionLister::Range* VersionLister::take_range() {
   if (all_begun_) return nullptr;
   auto range = std::make_unique<Range>(frontier_);
   range->last = next_boundary();
-  if (range->last) {
+  if (only_key_) range->last = prefix_;
+  if (only_key_) {
+    all_begun_ = true;
+  } else if (range->last) {
     frontier_ = *range->last;
   } else if (guesses_ && ranges_.empty()) {
     is_undivided_ = true;  // learn() divides it if it turns out long.
@@ -125,8 +131,11 @@ bool VersionLister::trim(ListVersionsPage& page, Range& range, size_t page_count
 void VersionLister::list(Range& range) {
   std::string key = range.after, version_id;
   for (size_t page_count = 1;; ++page_count) {
+    // A key comes before all that go on behind it.
+    const uint32_t count_max = only_key_ && page_count == 1 ? page_of_one_key : page_of_many;
     auto page = list_versions(
-        bucket_, {.prefix = prefix_, .key_marker = key, .version_id_marker = version_id}, stop_.get_token());
+        bucket_, {.prefix = prefix_, .key_marker = key, .version_id_marker = version_id, .count_max = count_max},
+        stop_.get_token());
     if (!page) {
       range.pages.push(std::move(page.error()));
       return;

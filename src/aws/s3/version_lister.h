@@ -28,6 +28,7 @@ struct ListingRequest {
   // listing that turns out long is divided by guesses.
   std::vector<std::string> splits;
   unsigned thread_count = 1;
+  bool only_key = false;  // Only the key that `prefix` is. REQUIRES: neither splits nor several threads.
 };
 
 // All versions in a bucket, by ascending key, the newest of a key first. Pages are fetched ahead by several threads;
@@ -70,6 +71,7 @@ class VersionLister {
 
   const Bucket& bucket_;
   const std::string prefix_;
+  const bool only_key_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> outer_stop_;
   const bool guesses_;
