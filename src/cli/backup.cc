@@ -36,6 +36,8 @@ constexpr Option options[] = {
     {"parent", 0, "POINT", "Build upon this point instead of the newest of the same host and paths"},
     {"files-from", 0, "FILE", "Back up the paths named in a file, one a line", true},
     {"current-only", 0, "", "Of a bucket: leave out versions that were replaced or deleted"},
+    {"changes", 0, "QUEUE", "Of a bucket: ask for what this SQS queue (URL or ARN) heard of, instead of listing all"},
+    {"reconcile-every", 0, "TIME", "With --changes: list all so often nevertheless (24h)"},
     {"stdin", 0, "", "Back up standard input"},
     {"stdin-name", 0, "NAME", "Under this name (stdin)"},
     {"compression", 0, "EFFORT", "fast, auto, better or max"},
@@ -53,6 +55,14 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
     for (std::string& line : TRY(context.services().read_lines(file))) request.paths.push_back(std::move(line));
   }
   if (arguments.has("stdin")) request.stdin_name = arguments.get("stdin-name").value_or("stdin");
+  request.changes_queue = arguments.get("changes").value_or("");
+  request.listing_interval = TRY(arguments.duration("reconcile-every"));
+  if (request.listing_interval && request.changes_queue.empty()) {
+    return Error(ErrorCode::invalid, "--reconcile-every is of no use without --changes");
+  }
+  if (!request.changes_queue.empty() && request.stdin_name) {
+    return Error(ErrorCode::invalid, "--changes: only a bucket tells a queue of its changes");
+  }
   if (request.paths.empty() == !request.stdin_name) {
     return Error(ErrorCode::invalid, request.stdin_name ? "--stdin backs up nothing else" : "nothing to back up")
         .with_hint("Name paths, or give --files-from or --stdin.");
@@ -141,7 +151,31 @@ void report_rewrites(Output& output, const job::BackupReport& report) {
   output.object({{"type", "rewrites"}, {"bytes", report.rewritten_bytes}});
 }
 
-void report_summary(Context& context, const job::BackupReport& report, bool dry_run, double seconds) {
+// How it was found out what changed, and what of that is not as it should be.
+void report_changes(Output& output, const source::ChangeNews& changes, const std::optional<Error>& after_commit) {
+  const std::string due = local_time_text(changes.next_listing);
+  if (changes.by_events) {
+    output.text(fmt::format("changes from the queue: {} events, {} keys asked for; listed again from {} on",
+                            changes.event_count, changes.key_count, due));
+  } else {
+    output.text(fmt::format("everything was listed: {}; {} events taken; listed again from {} on", changes.reason,
+                            changes.event_count, due));
+  }
+  for (const std::string& remark : changes.remarks) output.warn(remark);
+  if (after_commit) output.warn(after_commit->message());
+}
+
+boost::json::object json_of(const source::ChangeNews& changes) {
+  boost::json::object object{{"by", changes.by_events ? "events" : "listing"},
+                             {"events", changes.event_count},
+                             {"keys_asked", changes.key_count},
+                             {"next_listing", rfc3339(changes.next_listing)}};
+  if (!changes.by_events) object["reason"] = changes.reason;
+  return object;
+}
+
+void report_summary(Context& context, const job::BackupReport& report, bool dry_run, double seconds,
+                    const std::optional<source::ChangeNews>& changes) {
   const job::BackupCounts& counts = report.counts;
   const uint64_t stored = report.point.point.stored_bytes;
   Output& output = context.output();
@@ -166,6 +200,7 @@ void report_summary(Context& context, const job::BackupReport& report, bool dry_
   summary["unchanged"] = counts.unchanged_count;
   summary["skipped"] = counts.skipped_count;
   summary["seconds"] = seconds;
+  if (changes) summary["changes"] = json_of(*changes);
   if (dry_run) summary["dry_run"] = true;
   output.object(summary);
 }
@@ -196,7 +231,9 @@ void report_profile(Context& context, const Profile& profile, std::chrono::nanos
 Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& point_id) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
-  const SourceRequest wanted = TRY(source_request(context, arguments));
+  SourceRequest wanted = TRY(source_request(context, arguments));
+  std::optional<source::ChangeNews> changes;
+  wanted.changes_found = [&changes](const source::ChangeNews& found) { changes = found; };
   auto source = TRY(context.services().open_source(wanted));
   vault::Vault& vault = *TRY(context.open_vault());
   job::BackupRequest request = TRY(backup_request(context, arguments, vault));
@@ -212,7 +249,8 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   report_losses(context.output(), *report);
   report_rewrites(context.output(), *report);
-  report_summary(context, *report, dry_run, seconds);
+  if (changes) report_changes(context.output(), *changes, report->after_commit);
+  report_summary(context, *report, dry_run, seconds, changes);
   if (request.profile != nullptr) {
     report_profile(context, profile, os::process_cpu_time(), report->counts.read_bytes);
   }

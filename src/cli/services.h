@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/seams.h"
+#include "source/change_news.h"
 #include "source/source.h"
 #include "store/device_set.h"
 #include "store/object_store.h"
@@ -26,6 +28,9 @@ enum class StoreUse { create, open };
 struct SourceRequest {
   std::vector<std::string> paths;            // Or one s3://BUCKET/PREFIX or ARN.
   bool current_only = false;                 // Of a bucket: leave older versions out.
+  std::string changes_queue;                 // Of a bucket: the SQS queue that hears of its changes, URL or ARN.
+  std::optional<std::chrono::nanoseconds> listing_interval;         // With such a queue: list all so often.
+  std::function<void(const source::ChangeNews&)> changes_found;     // Likewise: told once, on the scan's thread.
   std::vector<std::string> excludes;
   std::vector<std::string> excludes_ignoring_case;
   std::vector<std::string> exclude_if_present;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/byte_io.h"
 #include "base/check.h"
+#include "crypto/hash.h"
 #include "job/lost_content.h"
 #include "job/node_cache.h"
 #include "job/previous_entries.h"
@@ -104,6 +106,17 @@ std::optional<vault::PointInfo> find_parent(const vault::DomainLog& log, const s
     if (newest == nullptr || newest->number < point.number) newest = &point;
   }
   return newest == nullptr ? std::nullopt : std::optional(*newest);
+}
+
+// What find_parent() goes by, and the vault it looks in.
+std::string series_of(const vault::Vault& vault, const source::Description& description, const BackupRequest& request) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.raw(vault.keyring().vault_id().view());
+  out.string(request.host);
+  out.string(description.kind);
+  for (const std::string& root : description.roots) out.string(root);
+  return to_hex(crypto::hash(bytes));
 }
 
 Bytes skipped_key(ByteView key) {
@@ -219,7 +232,7 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   std::optional<TreeState> previous;
   std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
-  if (parent) entries.emplace(domain, to_root(parent->point.entries));
+  if (parent) entries.emplace(domain, to_root(parent->point.entries), parent->point.size_bytes);
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   retry.insert(base.lost.keys.begin(), base.lost.keys.end());
@@ -235,6 +248,7 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
     TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
                         .entries = entries ? &*entries : nullptr,
                         .retry = &retry,
+                        .series = series_of(vault, source.describe(), request),
                         .stop = request.stop},
                        sink));
   }
@@ -283,6 +297,7 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
   // Packs, then index, then the record that makes it a recovery point.
   fill_counts(report.point.point, report.counts);
   report.point = TRY(session->commit(std::move(report.point.point)));
+  if (Status told = source.committed(); !told) report.after_commit = std::move(told.error());
   report.lost_content_count = base.lost.ids.size();
   report.healed_content_count = count_healed(domain, base.lost.ids, session->lost_packs());
   if (rewrites) report.rewritten_bytes = rewrites->rewritten_bytes();
@@ -342,7 +357,7 @@ Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, co
   std::optional<TreeState> previous;
   std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
-  if (parent) entries.emplace(domain, to_root(parent->point.entries));
+  if (parent) entries.emplace(domain, to_root(parent->point.entries), parent->point.size_bytes);
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   BackupReport report;
@@ -350,6 +365,7 @@ Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, co
   TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
                       .entries = entries ? &*entries : nullptr,
                       .retry = &retry,
+                      .series = series_of(vault, description, request),
                       .reads_contents = false,
                       .stop = request.stop},
                      sink));

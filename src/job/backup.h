@@ -43,6 +43,9 @@ struct BackupReport {
   uint64_t lost_content_count = 0;      // Pieces and chunks of the parent that were lost, unless its tree was,
   uint64_t healed_content_count = 0;    // and those of them that are there again.
 
+  // What the source failed to do once the point was there (source::Source::committed()).
+  std::optional<Error> after_commit;
+
   // Of what was stored: held already, but scattered.
   uint64_t rewritten_bytes = 0;
 };

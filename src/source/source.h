@@ -121,6 +121,11 @@ class PreviousState {
                            const std::function<Status(ByteView key, ByteView value)>& visit) = 0;
 };
 
+struct Totals {
+  uint64_t entry_count = 0;
+  uint64_t size_bytes = 0;  // Sum of apparent sizes.
+};
+
 // The entries of the previous point, in key order, for sources that compare with them instead of keeping a state. One
 // thread.
 class PreviousEntries {
@@ -131,6 +136,8 @@ class PreviousEntries {
   virtual ByteView key() const = 0;          // REQUIRES: valid(), here and below.
   virtual Result<Bytes> attributes() = 0;    // Encoded.
   virtual Status next() = 0;
+  // Of all entries.
+  virtual Totals totals() const = 0;
   // Keys, ascending, that divide the entries into ranges of about so many, for work to be shared out.
   virtual Result<std::vector<Bytes>> split(uint64_t entry_count) = 0;
 };
@@ -139,6 +146,8 @@ struct ScanRequest {
   PreviousState* previous = nullptr;            // Null: no usable previous point; everything is put.
   PreviousEntries* entries = nullptr;           // Null: likewise.
   const std::set<Bytes>* retry = nullptr;       // Keys skipped last time: never `unchanged`.
+  // Tells the points that follow one another (of one vault, host, kind and resource) from all others anywhere.
+  std::string series = {};
   bool reads_contents = true;                   // False: nothing need be fetched ahead.
   std::stop_token stop;
 };
@@ -153,6 +162,9 @@ class Source {
   virtual Status scan(const ScanRequest& request, ScanSink& sink) = 0;
   // Called after all contents were read. An error says that what was read is not consistent.
   virtual Status finish() = 0;
+  // Called once the point that holds what was scanned is in the vault for good, and never otherwise: only now may go
+  // what the next scan would need if there were no such point. An error is told; the point stands.
+  virtual Status committed() { return {}; }
   // Ends what freeze() began. Called exactly once after a successful freeze(), on every path.
   virtual void thaw() noexcept = 0;
 };

@@ -72,6 +72,11 @@ class MapEntries : public PreviousEntries {
     ++at_;
     return {};
   }
+  Totals totals() const override {
+    Totals all{.entry_count = entries_.size(), .size_bytes = 0};
+    for (const auto& [key, entry] : entries_) all.size_bytes += entry.content.size();
+    return all;
+  }
   Result<std::vector<Bytes>> split(uint64_t) override {
     std::vector<Bytes> keys;
     for (const auto& [key, entry] : entries_) keys.push_back(key);
@@ -153,9 +158,11 @@ class ModelSink : public ScanSink {
     request.previous = has_previous_ ? &previous : nullptr;
     request.entries = has_previous_ ? &previous_entries : nullptr;
     request.retry = retry;
+    request.series = series;
     has_previous_ = true;
     return source.scan(request, *this);
   }
+  std::string series = "series";
   void begin_scan() {
     last_key_.reset();
     last_state_key_.reset();

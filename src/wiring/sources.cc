@@ -59,6 +59,22 @@ void add_own_folders(const std::vector<std::string>& paths, bool is_vault, std::
   }
 }
 
+// None where no queue was named.
+Result<std::unique_ptr<source::ChangeFeed>> open_feed(const cli::SourceRequest& request,
+                                                      const aws::s3::Location& location, Clock& clock, Rng& rng) {
+  if (request.changes_queue.empty()) return std::unique_ptr<source::ChangeFeed>();
+  const aws::sqs::QueueLocation queue = TRY(aws::sqs::parse_queue_location(request.changes_queue));
+  aws::SettingsRequest settings;
+  settings.profile = location.profile;
+  settings.region = location.region;
+  settings.ca_file = location.ca_file;
+  auto connection = TRY(aws::sqs::connect_queue(queue, settings, os::environment_variable, clock, rng));
+  source::ChangeFeedOptions options;
+  options.listing_interval = request.listing_interval.value_or(options.listing_interval);
+  options.told = request.changes_found;
+  return std::make_unique<source::ChangeFeed>(std::move(connection), std::move(options), rng);
+}
+
 Result<std::unique_ptr<source::Source>> open_bucket(const cli::SourceRequest& request, Clock& clock, Rng& rng) {
   if (request.paths.size() != 1) {
     return Error(ErrorCode::invalid, "a bucket is backed up by itself").with_hint("Make a backup of each.");
@@ -72,8 +88,9 @@ Result<std::unique_ptr<source::Source>> open_bucket(const cli::SourceRequest& re
   options.prefix = location.prefix;
   options.current_only = request.current_only;
   options.force = request.force;
+  auto feed = TRY(open_feed(request, location, clock, rng));
   return source::open_s3_source(std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng),
-                                std::move(options));
+                                std::move(options), std::move(feed));
 }
 
 }  // namespace
@@ -86,6 +103,9 @@ Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::
   }
   if (std::any_of(request.paths.begin(), request.paths.end(), aws::s3::is_location)) {
     return open_bucket(request, clock_, rng_);
+  }
+  if (!request.changes_queue.empty()) {
+    return Error(ErrorCode::invalid, "--changes: only a bucket tells a queue of its changes");
   }
   source::FileTreeOptions options;
   options.roots = request.paths;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "aws/s3/connection.h"
+#include "source/s3/change_feed.h"
 #include "source/source.h"
 
 namespace holdfast::source {
@@ -22,6 +23,9 @@ struct S3SourceOptions {
 // A version that stands in the previous point with the same ETag and size is the same and costs nothing: tags, ACLs and
 // locks that were set afterwards are seen with `force` only. What is archived and not thawed is a skip, unless the
 // previous point holds it.
-std::unique_ptr<Source> open_s3_source(std::unique_ptr<aws::s3::Connection> connection, S3SourceOptions options);
+//
+// With a feed, only the keys that its queue names are asked for, wherever that is sure to be enough (feed_decision.h).
+std::unique_ptr<Source> open_s3_source(std::unique_ptr<aws::s3::Connection> connection, S3SourceOptions options,
+                                       std::unique_ptr<ChangeFeed> feed = nullptr);
 
 }  // namespace holdfast::source
