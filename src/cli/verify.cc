@@ -82,6 +82,10 @@ void tell_summary(Output& output, const job::VerifyReport& report, double second
                             counts.orphan_packs, human_bytes(counts.orphan_bytes)));
   }
   if (counts.stray_objects > 0) output.text(fmt::format("{} objects are not Holdfast's", counts.stray_objects));
+  if (counts.thin_objects > 0) {
+    output.text(fmt::format("{} packs and index segments have less redundancy than they should: run 'holdfast scrub'",
+                            counts.thin_objects));
+  }
   output.text(report.damage_count == 0 ? fmt::format("no damage found in {}", human_duration(seconds))
                                        : fmt::format("{} places are DAMAGED", report.damage_count));
   output.object({{"type", "summary"},
@@ -100,6 +104,7 @@ void tell_summary(Output& output, const job::VerifyReport& report, double second
                  {"orphan_packs", counts.orphan_packs},
                  {"orphan_bytes", counts.orphan_bytes},
                  {"stray_objects", counts.stray_objects},
+                 {"thin_objects", counts.thin_objects},
                  {"seconds", seconds}});
 }
 

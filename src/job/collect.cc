@@ -13,6 +13,7 @@
 #include "job/mark.h"
 #include "job/renew_locks.h"
 #include "vault/index_homes.h"
+#include "vault/pack_survey.h"
 #include "vault/repacker.h"
 
 // Nothing here is safe because of what this program remembers, of a lock or of a clock. What may be removed is decided
@@ -22,6 +23,8 @@
 namespace holdfast::job {
 
 namespace {
+
+using vault::name_of;
 
 // Keeps a record far below the bound on its size, and a purge short of what it must check anew.
 constexpr size_t packs_a_record_max = 50'000;
@@ -84,10 +87,8 @@ class DomainCollector {
     return stored == mark_.stored().end() ? 0 : stored->second;
   }
   std::string key_of(const format::PackName& pack) const {
-    const auto kind = static_cast<vault::PackKind>(pack.kind);
-    return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
+    return vault::pack_key(domain_.id(), pack);
   }
-  static format::PackName name_of(const format::PackInfo& pack) { return {pack.kind, pack.author, pack.id}; }
 
   vault::Vault& vault_;
   vault::Vault::Domain& domain_;

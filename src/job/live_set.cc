@@ -12,14 +12,15 @@ LiveSet::LiveSet(const vault::Index& index) : list_(index.list()) {
   }
 }
 
-void LiveSet::find_missing(const std::function<bool(const format::PackInfo&)>& is_there) {
+Status LiveSet::find_missing(const std::function<Result<bool>(const format::PackInfo&)>& is_there) {
   auto missing = std::make_shared<vault::PackIds>();
   for (const auto& table : list_.tables()) {
     for (const format::PackInfo& pack : table->view().packs()) {
-      if (!is_there(pack)) missing->insert(pack.id);
+      if (!missing->contains(pack.id) && !TRY(is_there(pack))) missing->insert(pack.id);
     }
   }
   list_.set_missing(std::move(missing));
+  return {};
 }
 
 void LiveSet::add_new_tables(const vault::Index& index) {

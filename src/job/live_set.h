@@ -21,8 +21,9 @@ class LiveSet {
   // Takes in segments that were loaded since. Marks and fates stay. REQUIRES: each table is one segment.
   void add_new_tables(const vault::Index& index);
 
-  // Asks of each pack that the tables name whether it is there. Before the first look-up.
-  void find_missing(const std::function<bool(const format::PackInfo&)>& is_there);
+  // Asks of each pack that the tables name whether it is there, and ends with the first failure of that. Before the
+  // first look-up.
+  Status find_missing(const std::function<Result<bool>(const format::PackInfo&)>& is_there);
   bool is_missing(const ObjectId& pack) const { return list_.is_missing(pack); }
 
   using Place = vault::TableList::Place;

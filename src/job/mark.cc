@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "vault/pack_survey.h"
+
 namespace holdfast::job {
 
 namespace {
@@ -36,7 +38,8 @@ class MarkVisitor : public ReachabilityVisitor {
 }  // namespace
 
 // A pack may be named and missing without harm: it was lost and its content was stored again, or a collector that slept
-// for longer than purged packs stay known has written a segment that names one.
+// for longer than purged packs stay known has written a segment that names one. One of which something is left, but
+// less than it takes to read it, is missing too: what was stored again stands elsewhere, and that is what must stay.
 Status Mark::list_packs() {
   for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
     const auto take = [&](const store::ObjectInfo& object) -> Status {
@@ -47,8 +50,14 @@ Status Mark::list_packs() {
     };
     TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
   }
-  live_->find_missing([&](const auto& pack) { return stored_.contains({pack.kind, pack.author, pack.id}); });
-  return {};
+  const auto& purged = domain_.log().state().purged();
+  return live_->find_missing([&](const format::PackInfo& pack) -> Result<bool> {
+    const format::PackName name = vault::name_of(pack);
+    const auto found = stored_.find(name);
+    if (found != stored_.end() && found->second >= pack.size_bytes) return true;
+    if (purged.contains(pack.id)) return false;
+    return vault::is_stored(vault_.store(), vault::pack_key(domain_.id(), name), pack.size_bytes);
+  });
 }
 
 Result<std::optional<Mark::Refusal>> Mark::run(bool accept_alarms) {

@@ -13,11 +13,14 @@
 #include "job/collect_plan.h"
 #include "job/index_merger.h"
 #include "job/pack_audit.h"
+#include "vault/pack_survey.h"
 #include "vault/repacker.h"
 
 namespace holdfast::job {
 
 namespace {
+
+using vault::name_of;
 
 constexpr std::string_view quarantine_prefix = "quarantine/";
 
@@ -29,7 +32,6 @@ format::SegmentContents contents_of(const format::PackInfo& pack) {
 }
 
 bool is_sound(const format::PackName& name, ByteView whole) { return ObjectId::from(crypto::hash(whole)) == name.id; }
-format::PackName name_of(const format::PackInfo& pack) { return {pack.kind, pack.author, pack.id}; }
 
 // Whether a record that does not open is lost. All other failures (a read that went wrong, keys that we lack, a form
 // that is newer than this program) say nothing of the bytes that are stored, so nothing may leave the index for them.
@@ -54,8 +56,7 @@ class DomainRepairer {
     return {};
   }
   std::string key_of(const format::PackName& pack) const {
-    const auto kind = static_cast<vault::PackKind>(pack.kind);
-    return vault::pack_key(kind, domain_.id(), vault::AuthorId{pack.author}, pack.id);
+    return vault::pack_key(domain_.id(), pack);
   }
   // What is known of a pack's records after trying each.
   struct Judged {

@@ -36,8 +36,8 @@ Status check_whole(vault::Vault& vault, vault::Vault::Domain& domain, const std:
   TRY_DO(domain.reload_index());
   LiveSet live(domain.index());
   // The index alone may be wrong about what is there.
-  const auto survey = TRY(vault::PackSurvey::take(store::Overview(vault.store()), domain.id()));
-  live.find_missing([&](const format::PackInfo& pack) { return survey.holds(pack.id, pack.size_bytes); });
+  const auto survey = TRY(vault::PackSurvey::take(vault.store(), store::Overview(vault.store()), domain.id()));
+  TRY_DO(live.find_missing([&](const auto& pack) { return survey.holds(vault::name_of(pack), pack.size_bytes); }));
   WholeVisitor visitor(live, observer);
   Reachability walk(domain, live, Reachability::Leaves::all, visitor, stop);
   for (const ObjectId& id : points) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -13,54 +14,15 @@
 #include "job/live_set.h"
 #include "job/pack_audit.h"
 #include "job/reachability.h"
+#include "job/verify_findings.h"
+#include "store/redundancy.h"
 #include "vault/index_homes.h"
 
 namespace holdfast::job {
 
 namespace {
 
-constexpr size_t damage_kept_max = 10'000;
 constexpr int attempts_max = 4;
-
-// Gathers what is found, from any thread.
-class Findings {
- public:
-  explicit Findings(Observer& observer) : observer_(observer) {}
-  void add(Damage damage) {
-    const MutexLock lock(mutex_);
-    ++report_.damage_count;
-    observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-    const std::string& name = damage.path.empty() ? damage.object_key : damage.path;
-    observer_.skipped(name, damage.error);
-    if (report_.damage.size() < damage_kept_max) report_.damage.push_back(std::move(damage));
-  }
-  template <class Change>
-  void count(Change change) {
-    const MutexLock lock(mutex_);
-    change(report_.counts);
-  }
-  void merge(VerifyReport found) {
-    const MutexLock lock(mutex_);
-    report_.damage_count += found.damage_count;
-    for (Damage& damage : found.damage) {
-      if (report_.damage.size() < damage_kept_max) report_.damage.push_back(std::move(damage));
-    }
-    report_.counts += found.counts;
-  }
-  VerifyReport take() {
-    const MutexLock lock(mutex_);
-    return std::move(report_);
-  }
-
- private:
-  Observer& observer_;
-  Mutex mutex_;
-  VerifyReport report_ GUARDED_BY(mutex_);
-};
-
-Damage of_object(std::string key, Error error) {
-  return {.object_key = std::move(key), .chunk = {}, .point = {}, .path = {}, .error = std::move(error)};
-}
 
 std::string readable_path(ByteView key) {
   if (key.empty()) return {};
@@ -117,8 +79,9 @@ class DomainVerifier : public ReachabilityVisitor {
   Status check_segments();
   void gather_packs();
   Status find_packs(vault::PackKind kind);
-  bool is_mended(const std::string& key, uint64_t size_bytes);
-  void check_presence();
+  Status mend(const std::string& key, uint64_t size_bytes);
+  Status judge(const ObjectId& pack, const std::string& key, Error error);
+  Status check_presence();
   Status walk_points();
   Status read_packs();
   Status read_some(const std::vector<const KnownPack*>& packs, std::atomic<size_t>& next);
@@ -200,10 +163,12 @@ Status DomainVerifier::check_checkpoints(const vault::DomainLog& thorough) {
 
 Status DomainVerifier::check_segments() {
   std::vector<std::string> keys;
-  TRY_DO(vault_.store().list(vault::segment_prefix(domain_.id()), "", [&](const store::ObjectInfo& object) -> Status {
-    keys.push_back(object.key);
+  const auto take = [&](const store::Standing& standing) -> Status {
+    keys.push_back(standing.object.key);
+    if (standing.missing_parts > 0) findings_.count([](VerifyCounts& counts) { ++counts.thin_objects; });
     return {};
-  }));
+  };
+  TRY_DO(store::list_standing(vault_.store(), vault::segment_prefix(domain_.id()), "", take));
   for (const std::string& key : keys) {
     TRY_DO(check_stop());
     const auto name = vault::parse_object_key(key);
@@ -238,17 +203,29 @@ void DomainVerifier::gather_packs() {
   findings_.count([&](VerifyCounts& counts) { counts.packs += packs_.size(); });
 }
 
-// A torn pack may be whole again once the store has looked at its redundancy.
-bool DomainVerifier::is_mended(const std::string& key, uint64_t size_bytes) {
-  if (!vault_.store().examine(key, store::Repair::write_back)) return false;
+// A torn pack may be whole again once the store has looked at its redundancy; and one that others mend or move just now
+// a listing may show as less than it is.
+Status DomainVerifier::mend(const std::string& key, uint64_t size_bytes) {
+  vault_.store().examine(key, store::Repair::write_back).ignore("what the store says next tells whether that helped");
   const auto info = vault_.store().stat(key);
-  return info && info->size_bytes == size_bytes;
+  if (!info || info->size_bytes == size_bytes) return info ? Status() : info.error();
+  return Error(ErrorCode::corrupt, fmt::format("pack is {} bytes long, not {}", info->size_bytes, size_bytes));
+}
+
+// Of what cannot be known at present nothing is said.
+Status DomainVerifier::judge(const ObjectId& pack, const std::string& key, Error error) {
+  if (error.code() == ErrorCode::not_found) error = Error(ErrorCode::corrupt, "pack is missing");
+  if (error.code() != ErrorCode::corrupt) return error;
+  bad_.packs.insert(pack);
+  findings_.add(of_object(key, std::move(error)));
+  return {};
 }
 
 Status DomainVerifier::find_packs(vault::PackKind kind) {
   const std::string prefix = vault::pack_prefix(kind, domain_.id());
-  return vault_.store().list(prefix, "", [&](const store::ObjectInfo& object) -> Status {
+  const auto take = [&](const store::Standing& standing) -> Status {
     TRY_DO(check_stop());
+    const store::ObjectInfo& object = standing.object;
     const auto name = vault::parse_object_key(object.key);
     if (!name) {
       findings_.count([](VerifyCounts& counts) { ++counts.stray_objects; });
@@ -259,32 +236,34 @@ Status DomainVerifier::find_packs(vault::PackKind kind) {
       orphans_.push_back({object.key, name->id, object.size_bytes});
       return {};
     }
-    known->second.present = object.size_bytes == known->second.info->size_bytes ||
-                            is_mended(object.key, known->second.info->size_bytes);
-    if (!known->second.present) {
-      findings_.add(of_object(object.key, Error(ErrorCode::corrupt,
-                                                fmt::format("pack is {} bytes long, not {}", object.size_bytes,
-                                                            known->second.info->size_bytes))));
-      bad_.packs.insert(name->id);
-    }
+    const uint64_t size_bytes = known->second.info->size_bytes;
+    Status there = object.size_bytes == size_bytes ? Status() : mend(object.key, size_bytes);
+    known->second.present = there.has_value();
+    if (!there) return judge(name->id, object.key, std::move(there.error()));
+    if (standing.missing_parts > 0) findings_.count([](VerifyCounts& counts) { ++counts.thin_objects; });
     return {};
-  });
+  };
+  return store::list_standing(vault_.store(), prefix, "", take);
 }
 
-void DomainVerifier::check_presence() {
-  for (const auto& [id, pack] : packs_) {
+Status DomainVerifier::check_presence() {
+  for (auto& [id, pack] : packs_) {
     if (pack.present || bad_.packs.contains(id)) continue;
-    bad_.packs.insert(id);
-    findings_.add(of_object(key_of(*pack.info), Error(ErrorCode::corrupt, "pack is missing")));
+    const std::string key = key_of(*pack.info);
+    Status there = mend(key, pack.info->size_bytes);
+    pack.present = there.has_value();
+    if (!there) TRY_DO(judge(id, key, std::move(there.error())));
   }
   findings_.count([&](VerifyCounts& counts) {
     counts.orphan_packs += orphans_.size();
     for (const OrphanPack& orphan : orphans_) counts.orphan_bytes += orphan.size_bytes;
   });
+  return {};
 }
 
 Status DomainVerifier::walk_points() {
-  live_->find_missing([&](const auto& pack) { return !bad_.packs.contains(pack.id); });  // Others are read instead.
+  // Others are read instead.
+  TRY_DO(live_->find_missing([&](const auto& pack) -> Result<bool> { return !bad_.packs.contains(pack.id); }));
   Reachability walk(domain_, *live_, Reachability::Leaves::all, *this, request_.stop);
   for (const auto& [id, point] : domain_.log().points()) {
     const auto& wanted = request_.points;
@@ -416,14 +395,12 @@ Status DomainVerifier::read_orphans() {
     auto audited = auditor.audit_name(orphan.key, orphan.name, orphan.size_bytes);
     // Those of a session that a collection ended meanwhile may go.
     if (!audited && audited.error().code() == ErrorCode::not_found) continue;
-    if (!audited) {
-      // What a writer left that was killed on several devices is no loss: nobody was told that it is there.
-      const auto examined = vault_.store().examine(orphan.key, store::Repair::report);
-      if (examined && examined->is_unfinished) continue;
-      findings_.add(of_object(orphan.key, std::move(audited.error())));
-    } else if (audited->error) {
-      findings_.add(of_object(orphan.key, std::move(*audited->error)));
-    }
+    const std::optional<Error> wrong = audited ? audited->error : audited.error();
+    if (!wrong) continue;
+    // What a writer left that was killed on several devices is no loss: nobody was told that it is there.
+    const auto examined = vault_.store().examine(orphan.key, store::Repair::report);
+    if (examined && examined->is_unfinished) continue;
+    findings_.add(of_object(orphan.key, examined ? *wrong : examined.error()));
   }
   return {};
 }
@@ -434,7 +411,7 @@ Status DomainVerifier::run() {
   gather_packs();
   TRY_DO(find_packs(vault::PackKind::data));
   TRY_DO(find_packs(vault::PackKind::metadata));
-  check_presence();
+  TRY_DO(check_presence());
   // All packs are read before the trees are walked, so that the walk can name what damage means. With given points the
   // walk comes first, to know their packs, and again if damage was found in them.
   if (request_.read_data && !is_partial()) TRY_DO(read_packs());
@@ -477,7 +454,7 @@ VerifyCounts& VerifyCounts::operator+=(const VerifyCounts& other) {
        {&VerifyCounts::key_lists, &VerifyCounts::log_records, &VerifyCounts::segments, &VerifyCounts::packs,
         &VerifyCounts::packs_read, &VerifyCounts::records, &VerifyCounts::read_bytes, &VerifyCounts::points,
         &VerifyCounts::nodes, &VerifyCounts::entries, &VerifyCounts::chunks, &VerifyCounts::orphan_packs,
-        &VerifyCounts::orphan_bytes, &VerifyCounts::stray_objects}) {
+        &VerifyCounts::orphan_bytes, &VerifyCounts::stray_objects, &VerifyCounts::thin_objects}) {
     this->*count += other.*count;
   }
   return *this;

@@ -41,6 +41,7 @@ struct VerifyCounts {
   uint64_t orphan_packs = 0;     // No index names them: left by killed sessions, or of sessions at work.
   uint64_t orphan_bytes = 0;
   uint64_t stray_objects = 0;    // Keys that Holdfast does not write.
+  uint64_t thin_objects = 0;     // Packs and segments that can be read, with less redundancy than they should have.
   VerifyCounts& operator+=(const VerifyCounts& other);
 };
 
@@ -62,7 +63,8 @@ struct VerifyReport {
 // Checks the vault as far as our keys reach: key lists, logs (their alarms are damage), index segments, that every pack
 // named is there in its size, every tree of every live point (each node once), and that the index knows every chunk and
 // piece. With `read_data` every byte of every object is covered: one flipped bit anywhere is found. Damage is in the
-// report, whose success says only that the vault could be examined. Each damage is also told to the observer.
+// report, whose success says only that the vault could be examined: it fails where a pack may be whole and nobody can
+// know, as while devices are away. Each damage is also told to the observer.
 Result<VerifyReport> run_verify(vault::Vault& vault, const VerifyRequest& request, Observer& observer);
 
 }  // namespace holdfast::job

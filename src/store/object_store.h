@@ -70,11 +70,11 @@ class ObjectStore {
   // As get(), into the caller's buffer: reads out.size() bytes from `offset_bytes`.
   virtual Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) = 0;
 
-  // `not_found` if there is none.
+  // `not_found` if there is none; `corrupt` if too little of it is left to be read.
   virtual Result<ObjectInfo> stat(std::string_view key) = 0;
 
-  // Calls `visit` for every object whose key starts with `prefix` and sorts after `after`, in byte order of keys.
-  // Objects created or removed meanwhile may or may not be seen. An error from `visit` ends the walk and is returned.
+  // Calls `visit` for every object whose key starts with `prefix` and sorts after `after`, in byte order of keys. Those
+  // made or removed meanwhile may be missed; what cannot be read may have size 0. An error of `visit` ends the walk.
   virtual Status list(std::string_view prefix, std::string_view after,
                       const std::function<Status(const ObjectInfo&)>& visit) = 0;
 

@@ -197,7 +197,7 @@ Status Session::write_segment_if(size_t entry_count_min) {
 
 void Session::note_reuse(const format::PackInfo& pack) {
   const MutexLock lock(reuse_mutex_);
-  reused_packs_.try_emplace(pack.id, pack.size_bytes);
+  reused_packs_.try_emplace(name_of(pack), pack.size_bytes);
 }
 
 // What lies beneath a subtree that a backup takes over from its parent is never looked up, so it is not enough to look
@@ -206,38 +206,32 @@ void Session::note_reuse(const format::PackInfo& pack) {
 Status Session::survey_packs() {
   const auto seen = TRY(store::Overview::take(vault_.store()));
   TRY_DO(domain_.load_index(seen));
-  lost_packs_ = TRY(find_lost(seen));
+  const PackSurvey survey = TRY(PackSurvey::take(vault_.store(), seen, domain_.id()));
+  lost_packs_ = TRY(survey.lost(domain_.index()));
   return {};
-}
-
-Result<std::set<ObjectId>> Session::find_lost(const store::Overview& seen) {
-  auto lost = TRY(PackSurvey::take(seen, domain_.id())).lost(domain_.index());
-  if (lost.empty() || !seen.is_one_look()) return lost;
-  // A look at everything at once may show a segment that came during it, and not the packs that came just before.
-  return TRY(PackSurvey::take(store::Overview(vault_.store()), domain_.id())).lost(domain_.index());
 }
 
 Status Session::check_presence() {
   const auto seen = TRY(store::Overview::take(vault_.store()));
   // Whatever another session says between this look and our commit record makes that record fail to be created.
   TRY_DO(domain_.log().refresh(seen));
-  PackSurvey survey = TRY(PackSurvey::take(seen, domain_.id()));
-  const auto newly_lost = [&]() -> std::optional<ObjectId> {
-    for (const ObjectId& pack : survey.lost(domain_.index())) {
-      if (!lost_packs_.contains(pack)) return pack;
+  PackSurvey survey = TRY(PackSurvey::take(vault_.store(), seen, domain_.id()));
+  const auto newly_lost = [&]() -> Result<std::optional<ObjectId>> {
+    for (const ObjectId& pack : TRY(survey.lost(domain_.index()))) {
+      if (!lost_packs_.contains(pack)) return std::optional(pack);
     }
-    return std::nullopt;
+    return std::optional<ObjectId>();
   };
-  std::optional<ObjectId> lost = newly_lost();
+  std::optional<ObjectId> lost = TRY(newly_lost());
   if (lost) {
     // A collector may have moved what it held meanwhile, and said so in a newer segment.
     TRY_DO(domain_.reload_index());
-    survey = TRY(PackSurvey::take(store::Overview(vault_.store()), domain_.id()));
-    lost = newly_lost();
+    survey = TRY(PackSurvey::take(vault_.store(), store::Overview(vault_.store()), domain_.id()));
+    lost = TRY(newly_lost());
   }
   const MutexLock lock(reuse_mutex_);
   for (const auto& [pack, size_bytes] : reused_packs_) {
-    if (!lost && !survey.holds(pack, size_bytes)) lost = pack;
+    if (!lost && !TRY(survey.holds(pack, size_bytes))) lost = pack.id;
   }
   if (!lost) return {};
   return Error(ErrorCode::corrupt, "pack " + to_hex(*lost) + ", which this backup may rely on, has gone missing")
@@ -376,9 +370,9 @@ Status Session::flush() {
 // to damage, this is what is left of the promise.
 Status Session::check_purged() {
   const MutexLock lock(reuse_mutex_);
-  for (const auto& [id, pack] : reused_packs_) {
-    if (!domain_.log().state().purged().contains(id)) continue;
-    return Error(ErrorCode::busy, "pack " + to_hex(id) + ", which this backup relies on, was removed meanwhile")
+  for (const auto& [pack, size_bytes] : reused_packs_) {
+    if (!domain_.log().state().purged().contains(pack.id)) continue;
+    return Error(ErrorCode::busy, "pack " + to_hex(pack.id) + ", which this backup relies on, was removed meanwhile")
         .with_hint("Run the backup again.");
   }
   return {};

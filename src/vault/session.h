@@ -4,11 +4,11 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <thread>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/profile.h"
 #include "base/result.h"
+#include "format/log_record.h"
 #include "format/recovery_point.h"
 #include "vault/open_pack.h"
 #include "vault/record_sealer.h"
@@ -128,7 +129,6 @@ class Session {
   bool may_rely_on(const Location& home, uint64_t size_bytes) const;
   void note_reuse(const format::PackInfo& pack) EXCLUDES(reuse_mutex_);
   Status survey_packs();
-  Result<std::set<ObjectId>> find_lost(const store::Overview& seen);
   Status check_presence() EXCLUDES(reuse_mutex_);
   Status check_purged() EXCLUDES(reuse_mutex_);
   Status write_finished_pack(PackStream& stream, std::shared_ptr<OpenPack> pack);
@@ -170,7 +170,7 @@ class Session {
 
   Mutex reuse_mutex_;
   // Sizes in bytes. Copies: to hold an index table for the sake of a pack would keep all of it in memory.
-  std::unordered_map<ObjectId, uint32_t> reused_packs_ GUARDED_BY(reuse_mutex_);
+  std::map<format::PackName, uint32_t> reused_packs_ GUARDED_BY(reuse_mutex_);
 
   Mutex segment_mutex_;
   format::SegmentContents segment_ GUARDED_BY(segment_mutex_);

@@ -32,7 +32,7 @@ class Mutant:
 MUTANTS = [
     Mutant("what was condemned is purged while older sessions are at work, which rely on what they found",
            [("src/job/collect.cc", "&& pack.number < oldest_session) ready.emplace", ") ready.emplace"),
-            ("src/vault/session.cc", "    if (!domain_.log().state().purged().contains(id)) continue;\n", "    continue;\n")],
+            ("src/vault/session.cc", "    if (!domain_.log().state().purged().contains(pack.id)) continue;\n", "    continue;\n")],
            [SIMULATION, UNIT]),
     Mutant("what was condemned is purged while older sessions are at work",
            [("src/job/collect.cc", "&& pack.number < oldest_session) ready.emplace", ") ready.emplace")],

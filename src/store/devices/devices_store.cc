@@ -7,6 +7,7 @@
 
 #include "store/decorator.h"
 #include "store/devices/exclusive.h"
+#include "store/devices/standing.h"
 #include "store/key.h"
 
 namespace holdfast::store {
@@ -331,22 +332,27 @@ Status DevicesStore::read(std::string_view key, uint64_t offset_bytes, MutableBy
 Result<ObjectInfo> DevicesStore::stat(std::string_view key) {
   TRY_DO(check_own(key));
   // Not from what was opened lately: it may be gone.
-  const auto set = TRY(ShardSet::open(*pool_, key, Search::one));
+  const auto set = TRY(ShardSet::open(*pool_, key, Search::enough));
+  TRY_DO(set->expect_enough(*pool_));
   return ObjectInfo{.key = std::string(key), .size_bytes = set->shape().object_size_bytes};
 }
 
 Status DevicesStore::list(std::string_view prefix, std::string_view after,
                           const std::function<Status(const ObjectInfo&)>& visit) {
+  return list_standing(prefix, after, [&](const Standing& standing) { return visit(standing.object); });
+}
+
+Status DevicesStore::list_standing(std::string_view prefix, std::string_view after,
+                                   const std::function<Status(const Standing&)>& visit) {
   TRY_DO(check_prefix(prefix));
-  std::vector<ObjectStore*> stores;
-  for (const auto& [member, store] : pool_->usable_stores()) stores.push_back(store);
-  return devices::list_union(stores, prefix, after, [&](const std::string& key) -> Status {
+  const auto show = [&](const std::string& key, const devices::Held& held) -> Status {
     if (key.starts_with(devices::own_prefix)) return {};
-    const Result<ObjectInfo> info = stat(key);
-    if (!info && info.error().code() == ErrorCode::not_found) return {};
-    // What is damaged beyond reading is listed all the same, so that it can be named.
-    return visit(info ? *info : ObjectInfo{.key = key, .size_bytes = 0});
-  });
+    const Result<Standing> standing = devices::standing_of(*pool_, key, held);
+    if (!standing && standing.error().code() == ErrorCode::not_found) return {};
+    // What is there and cannot be read is listed all the same, so that it can be named, judged and removed.
+    return visit(standing ? *standing : Standing{.object = {.key = key, .size_bytes = 0}});
+  };
+  return devices::list_union(pool_->usable_stores(), prefix, after, show);
 }
 
 Status DevicesStore::remove(std::string_view key) {

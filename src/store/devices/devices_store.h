@@ -9,6 +9,7 @@
 #include "store/devices/pool.h"
 #include "store/devices/shard_set.h"
 #include "store/mending.h"
+#include "store/redundancy.h"
 #include "store/settle.h"
 
 namespace holdfast::store {
@@ -25,7 +26,7 @@ namespace holdfast::store {
 // The devices may be changed only while nothing else uses this.
 //
 // Reads take the data shards, check every unit, rebuild from parity what is missing or wrong, and store it anew.
-class DevicesStore : public DeviceSet, public Settling, public Mending {
+class DevicesStore : public DeviceSet, public Settling, public Mending, public Redundant {
  public:
   struct CreateOptions {
     unsigned parity_count = 0;  // 0: two, or one copy more than can be lost where there are only three devices.
@@ -43,9 +44,12 @@ class DevicesStore : public DeviceSet, public Settling, public Mending {
   Status create(std::string_view key, std::span<const ByteView> parts) override;
   Result<Bytes> get(std::string_view key, std::optional<Range> range) override;
   Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override;
+  // One of which too few shards are there is `corrupt`, or `io` if devices that are away may have the others.
   Result<ObjectInfo> stat(std::string_view key) override;
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const ObjectInfo&)>& visit) override;
+  Status list_standing(std::string_view prefix, std::string_view after,
+                       const std::function<Status(const Standing&)>& visit) override;
   Status remove(std::string_view key) override;
   Result<Examination> examine(std::string_view key, Repair repair) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;

@@ -272,8 +272,7 @@ Result<Examination> examine_shards(Pool& pool, std::string_view key, Repair repa
     const size_t lost_count_max = pool.missing_count() + set->damaged().size() + pool.layout().number - 1;
     const size_t acknowledged_count_min = set->shape().part_count() - pool.layout().degraded_max;
     if (distinct + lost_count_max < acknowledged_count_min) return Examination{.is_unfinished = true};
-    return Error(ErrorCode::corrupt, "object " + std::string(key) + ": " + std::to_string(distinct) + " of its shards "
-                                         "are left and " + std::to_string(set->shape().data_count) + " are needed");
+    return set->too_few_left();
   }
   return StripeExaminer(pool, key, *set).run(repair);
 }

@@ -66,20 +66,21 @@ void for_each_member(const std::vector<size_t>& members, const std::function<voi
   for (const size_t member : members) threads.emplace_back([&work, member] { work(member); });
 }
 
-Status list_union(const std::vector<ObjectStore*>& stores, std::string_view prefix, std::string_view after,
-                  const std::function<Status(const std::string& key)>& visit) {
+Status list_union(const std::vector<std::pair<size_t, ObjectStore*>>& stores, std::string_view prefix,
+                  std::string_view after,
+                  const std::function<Status(const std::string& key, const Held& held)>& visit) {
   constexpr size_t batch_count_max = 2000;
   std::string position(after);
   for (bool more = true; more;) {
     more = false;
-    std::set<std::string> keys;
+    std::map<std::string, Held> keys;
     std::string complete_to;  // Beyond it some store may have keys that are not seen yet.
-    for (ObjectStore* const store : stores) {
+    for (const auto& [member, store] : stores) {
       size_t count = 0;
       std::string last;
       const Status listed = store->list(prefix, position, [&](const ObjectInfo& info) -> Status {
         last = info.key;
-        keys.insert(info.key);
+        keys[info.key].emplace_back(member, info.size_bytes);
         if (++count == batch_count_max) return Error(ErrorCode::cancelled, "enough");
         return {};
       });
@@ -89,9 +90,9 @@ Status list_union(const std::vector<ObjectStore*>& stores, std::string_view pref
         more = true;
       }
     }
-    for (const std::string& key : keys) {
+    for (const auto& [key, held] : keys) {
       if (more && key > complete_to) break;
-      TRY_DO(visit(key));
+      TRY_DO(visit(key, held));
       position = key;
     }
     if (more) position = complete_to;
@@ -348,12 +349,11 @@ Pool::Notes Pool::list_notes(std::string_view prefix) {
 bool Pool::may_be_on_quorum(size_t holder_count) const { return holder_count + missing_count() >= layout_.quorum(); }
 
 Status Pool::copy_exclusive(ObjectStore& to) {
-  std::vector<ObjectStore*> sources;
-  for (const auto& [member, store] : usable_stores()) sources.push_back(store);
-  return list_union(sources, "", "", [&](const std::string& key) -> Status {
+  const auto sources = usable_stores();
+  return list_union(sources, "", "", [&](const std::string& key, const Held&) -> Status {
     const bool is_wanted = key.starts_with(layout_prefix) || (!key.starts_with(own_prefix) && is_exclusive(key));
     if (!is_wanted || to.stat(key)) return {};
-    for (ObjectStore* const source : sources) {
+    for (const auto& [member, source] : sources) {
       const Result<Bytes> bytes = source->get(key, std::nullopt);
       if (!bytes || !unframe_record(key, layout_.store_id, *bytes)) continue;
       return put(to, key, *bytes);

@@ -107,8 +107,10 @@ class Pool {
 // Runs `work` for each of `members`, each on a thread of its own.
 void for_each_member(const std::vector<size_t>& members, const std::function<void(size_t member)>& work);
 
+// Which members hold something under a key, and how large it is there.
+using Held = std::vector<std::pair<size_t, uint64_t>>;
 // All keys that begin with `prefix` on any of `stores`, in order, each once; `after` as in list().
-Status list_union(const std::vector<ObjectStore*>& stores, std::string_view prefix, std::string_view after,
-                  const std::function<Status(const std::string& key)>& visit);
+Status list_union(const std::vector<std::pair<size_t, ObjectStore*>>& stores, std::string_view prefix,
+                  std::string_view after, const std::function<Status(const std::string& key, const Held& held)>& visit);
 
 }  // namespace holdfast::store::devices

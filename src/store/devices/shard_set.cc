@@ -60,7 +60,7 @@ Result<std::shared_ptr<const ShardSet>> ShardSet::open(Pool& pool, std::string_v
   std::vector<std::pair<size_t, ShardTail>> found;
   for (const size_t member : pool.layout().ranking(key)) {
     TailFound one = read_tail(pool, member, key);
-    set->any_unread_ |= one.is_unread;
+    if (one.is_unread) ++set->unread_count_;
     if (one.tail) {
       found.emplace_back(member, std::move(*one.tail));
     } else if (one.is_there) {
@@ -83,7 +83,7 @@ Result<std::shared_ptr<const ShardSet>> ShardSet::open(Pool& pool, std::string_v
   }
   if (found.empty()) {
     const Error damaged(ErrorCode::corrupt, "object " + set->key_ + ": no shard of it can be read");
-    return too_few_parts(pool, set->any_unread_, damaged);
+    return too_few_parts(pool, set->unread_count_ > 0, damaged);
   }
   set->settle_shape(std::move(found));
   return std::shared_ptr<const ShardSet>(std::move(set));
@@ -113,6 +113,19 @@ size_t ShardSet::distinct_count() const {
   std::set<unsigned> indexes;
   for (const Holder& holder : holders_) indexes.insert(holder.index);
   return indexes.size();
+}
+
+Error ShardSet::too_few_left() const {
+  return Error(ErrorCode::corrupt, "object " + key_ + ": " + std::to_string(distinct_count()) + " of its shards are "
+                                       "left and " + std::to_string(shape_.data_count) + " are needed");
+}
+
+// A device that is away holds one shard at most.
+Status ShardSet::expect_enough(const Pool& pool) const {
+  const size_t there = distinct_count();
+  if (there >= shape_.data_count) return {};
+  if (there + pool.missing_count() + unread_count_ < shape_.data_count) return too_few_left();
+  return too_few_parts(pool, unread_count_ > 0, too_few_left());
 }
 
 const Holder* ShardSet::holder_of(unsigned index) const {
@@ -216,7 +229,7 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
     return std::count(parts.begin(), parts.end(), true) >= static_cast<ptrdiff_t>(shape_.data_count);
   };
   AlignedBuffer spare;
-  bool any_unread = any_unread_;
+  bool any_unread = unread_count_ > 0;
   for (const Holder& holder : holders_) {
     const auto is_done = [&](const std::vector<bool>& parts) { return parts[holder.index]; };
     if (std::all_of(sound.begin(), sound.end(), is_done)) continue;

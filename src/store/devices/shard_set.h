@@ -36,8 +36,11 @@ class ShardSet {
   const std::vector<Holder>& holders() const { return holders_; }
   // Members that have something under the key that is no shard of the object.
   const std::vector<size_t>& damaged() const { return damaged_; }
-  // Different shards there are, and how many are needed.
+  // Different shards there are.
   size_t distinct_count() const;
+  // Whether they suffice. REQUIRES: opened with Search::enough or Search::all.
+  Status expect_enough(const Pool& pool) const;
+  Error too_few_left() const;
 
   // Fills `out` with the object's bytes from `offset_bytes`: data units where they are right, else rebuilt from others.
   // `corrupt` if too few are. REQUIRES: the range lies in the object.
@@ -86,7 +89,7 @@ class ShardSet {
   Shape shape_;
   std::vector<Holder> holders_;
   std::vector<size_t> damaged_;
-  bool any_unread_ = false;  // When it was opened.
+  size_t unread_count_ = 0;  // When it was opened.
 };
 
 }  // namespace holdfast::store::devices
