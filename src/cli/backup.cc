@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <limits>
 
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -116,6 +117,10 @@ Result<job::BackupRequest> backup_request(Context& context, const Arguments& arg
   request.ignore_parent = arguments.has("force");
   request.stop = context.stop();
   if (const auto seconds = TRY(arguments.number("time"))) {
+    constexpr auto seconds_max = static_cast<uint64_t>(std::numeric_limits<UnixTimeNs>::max()) / 1'000'000'000;
+    if (*seconds > seconds_max) {
+      return Error(ErrorCode::invalid, fmt::format("--time {}: later than the year 2262", *seconds));
+    }
     request.time = static_cast<UnixTimeNs>(*seconds) * 1'000'000'000;
   }
   if (const auto parent = arguments.get("parent")) {

@@ -60,6 +60,12 @@ def test_mistakes_of_usage_have_a_code_of_their_own(stranger, arguments):
     assert outcome.errors.strip()
 
 
+def test_a_point_cannot_be_of_a_time_that_cannot_be_said(user, plain):
+    assert "2262" in user.run("backup", "--time", "99999999999", plain, expect=FAILED).errors
+    user.backup("--time", "9223372036", plain)
+    assert user.points()[-1]["time"].startswith("2262-")
+
+
 def test_no_vault_named_is_told(stranger):
     outcome = stranger.run("points", expect=(FAILED, USAGE))
     assert "HOLDFAST_VAULT" in outcome.errors or "--vault" in outcome.errors
