@@ -29,7 +29,9 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 
 using Status = Result<void>;
 
-// Yields the value, or returns the error from the enclosing function. One per expression: -Wshadow forbids nesting.
+// Yields the value, or returns the error from the enclosing function. One per expression: -Wshadow forbids nesting. Not
+// behind an initializer or argument that owns something (`{.name = name, .size = TRY(...)}`): GCC does not destroy what
+// was made before it when the expression is left.
 #define TRY(expr)                                                         \
   __extension__({                                                         \
     auto try_result_ = (expr);                                            \

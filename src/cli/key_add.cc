@@ -75,7 +75,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   const auto added = add(context, arguments, keyring);
   context.keys_changed();
   TRY_DO(added);
-  const vault::Slot& slot = keyring.slots().back();  // Ids ascend and are never used twice.
+  const vault::Slot slot = keyring.slots().back();  // Ids ascend and are never used twice.
   Output& output = context.output();
   output.text(fmt::format("{} added as slot {}", slot_kind_name(slot.kind), slot.id));
   boost::json::object object{{"type", "slot"},

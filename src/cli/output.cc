@@ -26,7 +26,9 @@ constexpr int error_fd = 2;
 constexpr auto tick = std::chrono::milliseconds(250);
 constexpr auto json_tick_count = 8;  // Status objects come every two seconds.
 
-void write_text(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
+bool write_text(std::FILE* stream, std::string_view text) {
+  return text.empty() || std::fwrite(text.data(), 1, text.size(), stream) == text.size();
+}
 
 }  // namespace
 
@@ -43,7 +45,7 @@ void Output::text(std::string_view text) {
 
 // A failed write leaves its reason in errno, for as long as nothing else is called.
 void Output::put(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) reader_left_ |= errno == EPIPE;
+  if (!write_text(stdout, text)) reader_left_ |= errno == EPIPE;
 }
 
 void Output::write_buffered() {

@@ -85,7 +85,9 @@ Result<Bytes> key_of(const job::PointSpec& spec) {
 
 Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
   const job::PointSpec spec = TRY(job::parse_point_spec(text));
-  return PointAndKey{TRY(find_point(vault, spec.name, filter)), TRY(key_of(spec))};
+  PointAndKey found{.point = TRY(find_point(vault, spec.name, filter)), .key = {}};
+  found.key = TRY(key_of(spec));
+  return found;
 }
 
 }  // namespace holdfast::cli

@@ -116,7 +116,8 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
         .with_hint("Use the owner's passphrase or key.");
   }
   if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
-  const PointAndKey wanted{named, TRY(key_of(spec))};
+  PointAndKey wanted{.point = named, .key = {}};
+  wanted.key = TRY(key_of(spec));
   job::RestoreRequest request;
   request.range.beneath = wanted.key;
   request.range.wanted = TRY(make_filter(context, arguments));

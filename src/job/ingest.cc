@@ -379,7 +379,8 @@ Result<Ingest::AdoptedChanges> Ingest::outcome_of(const Ticket& ticket, Lane& la
   for (auto& [key, entry] : *wanted) {
     std::optional<AdoptedEntry>& place = adopted[key];
     if (!entry) continue;
-    place = AdoptedEntry{.attributes = std::move(entry->attributes), .content = TRY(adopt(lane, entry->parts))};
+    format::Content content = TRY(adopt(lane, entry->parts));
+    place = AdoptedEntry{.attributes = std::move(entry->attributes), .content = std::move(content)};
   }
   return adopted;
 }

@@ -113,7 +113,8 @@ class ArchivedStore : public store::Decorator, public store::ArchivingStore {
     std::vector<store::ArchivedObject> found;
     for (const std::string& key : keys) {
       if (!key.starts_with("data/")) continue;
-      store::ArchivedObject object{.key = key, .size_bytes = TRY(inner().stat(key)).size_bytes, .storage_class = "GLACIER"};
+      const uint64_t size_bytes = TRY(inner().stat(key)).size_bytes;
+      store::ArchivedObject object{.key = key, .size_bytes = size_bytes, .storage_class = "GLACIER"};
       if (asked.contains(key)) object.state = are_there ? store::ThawState::thawed : store::ThawState::under_way;
       found.push_back(std::move(object));
     }

@@ -231,7 +231,8 @@ Status FileSystem::list_top(const TopFolders::Node& node, uint64_t place,
                             const std::function<bool(const Listed&)>& visit) {
   for (size_t child = place - own_places; child < node.children.size(); ++child) {
     const auto& [name, inode] = node.children[child];
-    const Listed listed{.name = name, .attributes = TRY(get_attributes(inode)), .next_place = child + own_places + 1};
+    const auto attributes = TRY(get_attributes(inode));
+    const Listed listed{.name = name, .attributes = attributes, .next_place = child + own_places + 1};
     if (!visit(listed)) return {};
   }
   return {};

@@ -106,7 +106,8 @@ class FileTreeCursor : public ObjectCursor {
       if (child.kind == Kind::folder && child.name + "/" > frame.bound) frame.delayed.push_back(child.name);
       if (child.kind != Kind::file || child.name < frame.bound) continue;
       const Bytes key = joined(frame.prefix, child.name);
-      object_ = object_of(frame.path + child.name, TRY(job::decode_path_entry(key, cursor_.entry().value)));
+      const job::PathEntry entry = TRY(job::decode_path_entry(key, cursor_.entry().value));
+      object_ = object_of(frame.path + child.name, entry);
       is_valid_ = true;
       return {};
     }

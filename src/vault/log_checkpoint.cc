@@ -196,7 +196,8 @@ Result<Checkpoint> decode_checkpoint(DomainId domain, ByteView bytes) {
   }
   std::vector<ObjectId> samples(static_cast<size_t>(sample_count));
   for (ObjectId& sample : samples) sample = take_id(in);
-  return Checkpoint{.head = head, .samples = std::move(samples), .state = TRY(decode_log_state(domain, in.rest()))};
+  LogState state = TRY(decode_log_state(domain, in.rest()));
+  return Checkpoint{.head = head, .samples = std::move(samples), .state = std::move(state)};
 }
 
 Result<Bytes> seal_checkpoint(const Keyring& keyring, DomainId domain, uint64_t number, ByteView plain, Rng& rng) {

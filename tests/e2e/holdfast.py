@@ -106,6 +106,13 @@ def str_or_bytes(argument):
     return argument if isinstance(argument, (str, bytes)) else str(argument)
 
 
+def is_instrumented(binary):
+    """Whether a sanitizer watches it: slower, larger, and not to be preloaded with anything."""
+    with open(binary, "rb") as program:
+        content = program.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def wait_until(condition, what, timeout_s=60):
     """Polls, since the program under test is another process; the time is a bound and not a measure."""
     deadline = time.monotonic() + timeout_s

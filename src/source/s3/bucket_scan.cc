@@ -177,9 +177,10 @@ Status BucketScan::write_state(const Plan& plan) {
 }
 
 Status BucketScan::scan_all() {
+  auto split_keys = TRY(splits());
   aws::s3::VersionLister lister(
       reading_.view.bucket(),
-      {.prefix = options_.prefix, .splits = TRY(splits()), .thread_count = options_.lister_count}, request_.stop);
+      {.prefix = options_.prefix, .splits = std::move(split_keys), .thread_count = options_.lister_count}, request_.stop);
   std::string key;
   while (auto version = TRY(lister.next())) TRY_DO(take_version(*version, key));
   return pass_before({});

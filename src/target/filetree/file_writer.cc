@@ -81,7 +81,8 @@ Status FileWriter::create_whole(int dir_fd, ByteView content) {
   TRY_DO(finish_file(fd.get(), before));
   run.early_sync.wrote(content.size());
   if (task_.group != nullptr) {
-    task_.group->done(task_.folder, task_.name, TRY(os::node_state({.fd = fd.get()})));
+    const os::NodeState state = TRY(os::node_state({.fd = fd.get()}));
+    task_.group->done(task_.folder, task_.name, state);
   }
   return {};
 }

@@ -209,7 +209,9 @@ Status S3Target::begin_group(const std::vector<KeyedEntry>& group, Group which) 
   next_member_ = 0;
   for (const KeyedEntry& one : group) {
     const format::VersionKey version = TRY(format::decode_version_key(one.key));
-    Member member{.entry_key = one.key, .about = TRY(format::decode_bucket_attributes(one.entry.attributes))};
+    Member member;
+    member.entry_key = one.key;
+    member.about = TRY(format::decode_bucket_attributes(one.entry.attributes));
     const bool is_newest = has_newest && members_.size() + 1 == group.size();
     const WantedVersion wanted{.is_delete_marker = is_marker(member.about),
                                .size_bytes = format::content_size_bytes(one.entry.content),
