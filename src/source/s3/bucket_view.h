@@ -64,7 +64,7 @@ class BucketView {
                       format::BucketAttributes& attributes);
 
   const aws::s3::Bucket& bucket_;
-  bool has_locks_ = false;
+  std::atomic<bool> has_locks_ = false;
   // Where owners of the bucket own all objects, nobody else can be given rights to one.
   std::atomic<bool> has_acls_ = true;
   // Some servers tell locks along with the bytes, some only when asked.
