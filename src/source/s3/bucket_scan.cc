@@ -180,7 +180,8 @@ Status BucketScan::scan_all() {
   auto split_keys = TRY(splits());
   aws::s3::VersionLister lister(
       reading_.view.bucket(),
-      {.prefix = options_.prefix, .splits = std::move(split_keys), .thread_count = options_.lister_count}, request_.stop);
+      {.prefix = options_.prefix, .splits = std::move(split_keys), .thread_count = options_.lister_count},
+      request_.stop);
   std::string key;
   while (auto version = TRY(lister.next())) TRY_DO(take_version(*version, key));
   return pass_before({});
