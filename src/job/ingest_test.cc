@@ -19,10 +19,23 @@ class WatchedStore : public store::Decorator {
  public:
   explicit WatchedStore(store::ObjectStore& store) : Decorator(store::borrow(store)) {}
   Status create(std::string_view key, std::span<const ByteView> parts) override {
-    if (before_create) TRY_DO(before_create(key));
+    std::function<Status(std::string_view)> ask;
+    {
+      const MutexLock lock(mutex_);
+      ask = before_create_;
+    }
+    if (ask) TRY_DO(ask(key));
     return inner().create(key, parts);
   }
-  std::function<Status(std::string_view key)> before_create;
+  // From any thread; writers of packs may be at work.
+  void before_create(std::function<Status(std::string_view key)> ask) {
+    const MutexLock lock(mutex_);
+    before_create_ = std::move(ask);
+  }
+
+ private:
+  Mutex mutex_;
+  std::function<Status(std::string_view key)> before_create_ GUARDED_BY(mutex_);
 };
 
 // Uploads of files, so that what came of them can be walked and verified like any backup.
@@ -266,11 +279,11 @@ TEST_F(IngestTest, what_could_not_be_flushed_is_not_promised) {
   const Bytes content = bytes(400'000);
   const std::vector<format::Content> parts{store_part(*ingest, content)};
   bool has_failed = false;
-  store.before_create = [&](std::string_view key) -> Status {
+  store.before_create([&](std::string_view key) -> Status {
     if (has_failed || !key.starts_with("index/")) return {};
     has_failed = true;
     return Error(ErrorCode::io, "a fault");
-  };
+  });
   EXPECT_FALSE(ingest->store(bytes(10)));  // The nodes are too many by now.
   EXPECT_TRUE(has_failed);
   EXPECT_EQ(ingest->commit(put("a", content, parts)).error().code(), ErrorCode::not_found);
@@ -284,11 +297,11 @@ TEST_F(IngestTest, who_reads_waits_for_nobody_who_writes) {
   const auto ingest = open(*vault);
   expect_done(put_whole(*ingest, "a", {}));
   std::atomic<bool> is_stuck = false, may_go_on = false;
-  store.before_create = [&](std::string_view) -> Status {
+  store.before_create([&](std::string_view) -> Status {
     is_stuck = true;
     while (!may_go_on) std::this_thread::yield();
     return {};
-  };
+  });
   const std::jthread writer([&] { EXPECT_TRUE(ingest->store(bytes(10'000))); });
   while (!is_stuck) std::this_thread::yield();
   EXPECT_TRUE(ingest->head().has_value());
