@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job/collect.h"
+#include "job/repair.h"
 #include "job/testing.h"
 #include "job/verify.h"
 #include "store/devices/testing.h"
+#include "vault/session.h"
 
 // Backups, checks and collections of a vault on several devices, of which some lost what they held or are away.
 namespace holdfast::job {
@@ -221,6 +223,71 @@ TEST_F(DevicesTest, of_two_homes_a_collection_keeps_the_one_that_can_be_read) {
   EXPECT_TRUE(collected->refused.empty());
   for (const auto& [pack, held] : first) EXPECT_EQ(shards(pack), held);
   expect_content(*open().vault, point, tree);
+}
+
+TEST_F(DevicesTest, a_segment_that_cannot_be_read_costs_what_it_alone_knew_until_repair) {
+  const TestTree tree = sample_tree(9, 400);
+  const auto first = backup(tree);
+  const std::string segment = keys_of(*rack_.open(), "index/").front();
+  ASSERT_GT(rack_.open()->stat(segment)->size_bytes, store::devices::replicated_size_bytes_max);
+  // As while it is stored.
+  const auto whole = shards(segment);
+  leave(segment, data_count - 1);
+  const Client early = open();
+  vault::Vault::Domain& domain = **early.vault->home();
+  ASSERT_TRUE(domain.load_index().has_value());
+  EXPECT_EQ(domain.index_damage().size(), 1u);
+  EXPECT_TRUE(domain.index().tables().empty());
+  for (const auto& [device, shard] : whole) {
+    const Status made = store::devices::put(rack_.disk(device), segment, shard);
+    ASSERT_TRUE(made || made.error().code() == ErrorCode::conflict);
+  }
+  ASSERT_TRUE(domain.load_index().has_value());
+  EXPECT_TRUE(domain.index_damage().empty());
+  EXPECT_EQ(domain.index().tables().size(), 1u);
+
+  leave(segment, data_count - 1);
+  const auto second = backup(tree);
+  expect_content(*open().vault, second, tree);
+  EXPECT_TRUE(std::ranges::any_of(verify()->damage, [&](const auto& damage) { return damage.object_key == segment; }));
+  const auto packs_before = packs();
+  EXPECT_FALSE(run_collect(*open().vault, {}, observer_)->refused.empty()) << "nobody knows what it knew";
+  EXPECT_EQ(packs(), packs_before);
+  const auto repaired = run_repair(*open().vault, {.apply = true, .stop = {}}, observer_);
+  ASSERT_TRUE(repaired.has_value()) << repaired.error().message();
+  EXPECT_EQ(repaired->segments_set_aside, 1u);
+  EXPECT_TRUE(shards(segment).empty());
+  EXPECT_EQ(verify(true)->damage_count, 0u);
+  EXPECT_TRUE(run_collect(*open().vault, {}, observer_)->refused.empty());
+  for (const auto& point : {first, second}) expect_content(*open().vault, point, tree);
+}
+
+TEST_F(DevicesTest, repair_leaves_a_segment_that_may_be_on_its_way) {
+  backup(sample_tree(10, 400));
+  const std::string segment = keys_of(*rack_.open(), "index/").front();
+  const Client writer = open();
+  const auto session = vault::Session::begin(*writer.vault, **writer.vault->home(), {}).value();
+  leave(segment, data_count - 1);
+  const auto repaired = run_repair(*open().vault, {.apply = true, .stop = {}}, observer_);
+  ASSERT_TRUE(repaired.has_value()) << repaired.error().message();
+  EXPECT_EQ(repaired->segments_unjudged, 1u);
+  EXPECT_EQ(shards(segment).size(), data_count - 1);
+}
+
+TEST_F(DevicesTest, the_index_goes_on_telling_of_a_pack_that_cannot_be_read) {
+  const TestTree tree = sample_tree(11);
+  backup(tree);
+  const std::string pack = packs().front();
+  leave(pack, data_count - 1);
+  for (const bool read_data : {false, true}) {
+    const auto repaired = run_repair(*open().vault, {.apply = true, .read_data = read_data, .stop = {}}, observer_);
+    ASSERT_TRUE(repaired.has_value()) << repaired.error().message();
+    EXPECT_EQ(repaired->packs_missing, 1u);
+    EXPECT_EQ(repaired->packs_damaged, 0u);
+  }
+  const auto report = try_backup(tree, [] {});
+  ASSERT_TRUE(report.has_value()) << report.error().message();
+  EXPECT_EQ(report->lost_pack_count, 1u);
 }
 
 // Lists packs as though others were moving them just now.

@@ -33,6 +33,9 @@ format::SegmentContents contents_of(const format::PackInfo& pack) {
 
 bool is_sound(const format::PackName& name, ByteView whole) { return ObjectId::from(crypto::hash(whole)) == name.id; }
 
+template <class T>
+bool says(const Result<T>& result, ErrorCode code) { return !result && result.error().code() == code; }
+
 // Whether a record that does not open is lost. All other failures (a read that went wrong, keys that we lack, a form
 // that is newer than this program) say nothing of the bytes that are stored, so nothing may leave the index for them.
 bool tells_damage(const Error& error) {
@@ -82,6 +85,7 @@ class DomainRepairer {
   void lost(const format::PackName& pack, const Error& error);
   void leave(const format::PackName& pack, const Error& error);
   Result<std::optional<Bytes>> read_damaged(const vault::IndexDamage& damage);
+  bool is_remains(const vault::IndexDamage& damage);
   Status count_damaged_segments();
   Status write();
   Status set_segments_aside();
@@ -107,7 +111,9 @@ Result<DomainRepairer::StoredPacks> DomainRepairer::list_packs() {
   for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
     const auto take = [&](const store::ObjectInfo& object) -> Status {
       const auto name = vault::parse_object_key(object.key);
-      if (name) stored[{static_cast<uint8_t>(kind), name->author.value, name->id}] = object.size_bytes;
+      // Too little of it is left to be read: it is missing, whatever remains. The index goes on telling of it.
+      const bool is_gone = object.size_bytes == 0 && says(vault_.store().stat(object.key), ErrorCode::corrupt);
+      if (name && !is_gone) stored[{static_cast<uint8_t>(kind), name->author.value, name->id}] = object.size_bytes;
       return {};
     };
     TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
@@ -353,7 +359,7 @@ Result<std::optional<Bytes>> DomainRepairer::read_damaged(const vault::IndexDama
   std::optional<Bytes> nothing;
   const auto name = vault::parse_object_key(damage.key);
   auto object = vault_.store().get(damage.key, std::nullopt);
-  if (!name || (!object && object.error().code() == ErrorCode::not_found)) return nothing;
+  if (!name || says(object, ErrorCode::not_found) || says(object, ErrorCode::corrupt)) return nothing;
   TRY_DO(object);
   const auto opened = vault::open_index_table(vault_.keyring(), domain_.keys(), *name, *object);
   if (opened) return nothing;
@@ -366,9 +372,19 @@ Result<std::optional<Bytes>> DomainRepairer::read_damaged(const vault::IndexDama
   return nothing;
 }
 
+// A segment that nobody can ever read: what a writer left that was killed while it stored it on several devices, or
+// that was lost with them. One who may be at work may be storing it just now.
+bool DomainRepairer::is_remains(const vault::IndexDamage& damage) {
+  const auto name = vault::parse_object_key(damage.key);
+  const auto& sessions = domain_.log().sessions();
+  const auto is_writer = [&](const auto& session) { return session.second.author == name->author; };
+  return name && says(vault_.store().stat(damage.key), ErrorCode::corrupt) &&
+         std::none_of(sessions.begin(), sessions.end(), is_writer);
+}
+
 Status DomainRepairer::count_damaged_segments() {
   for (const vault::IndexDamage& damage : domain_.index_damage()) {
-    if (TRY(read_damaged(damage))) {
+    if (TRY(read_damaged(damage)) || is_remains(damage)) {
       ++report_.segments_set_aside;
       continue;
     }
@@ -380,11 +396,12 @@ Status DomainRepairer::count_damaged_segments() {
 }
 
 Status DomainRepairer::set_segments_aside() {
+  TRY_DO(domain_.log().refresh());  // Whoever began before a segment of theirs was listed is among the sessions.
   for (const vault::IndexDamage& damage : domain_.index_damage()) {
     const auto object = TRY(read_damaged(damage));
-    if (!object) continue;
-    const std::array<ByteView, 1> parts{ByteView(*object)};
-    const Status kept = vault_.store().create(std::string(quarantine_prefix) + damage.key, parts);
+    if (!object && !is_remains(damage)) continue;
+    const std::array<ByteView, 1> parts{object ? ByteView(*object) : ByteView()};
+    const Status kept = object ? vault_.store().create(std::string(quarantine_prefix) + damage.key, parts) : Status();
     if (!kept && kept.error().code() != ErrorCode::conflict) return kept;
     const Status removed = vault_.store().remove(damage.key);
     if (!removed && removed.error().code() != ErrorCode::not_found) return removed;

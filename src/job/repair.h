@@ -26,7 +26,7 @@ struct RepairReport {
   uint64_t packs_damaged = 0;
   uint64_t records_salvaged = 0;   // Moved out of damaged packs into good ones.
   uint64_t records_lost = 0;       // That no longer open.
-  uint64_t segments_set_aside = 0; // Damaged ones, now beneath quarantine/.
+  uint64_t segments_set_aside = 0; // Damaged ones, now beneath quarantine/, or gone if nothing of them could be read.
   uint64_t segments_unjudged = 0;  // That do not open here, but may for others; they stay as they are.
 };
 

@@ -108,6 +108,7 @@ void IndexLoader::file_memory_tables() {
 // Whether all that was listed was there.
 Result<bool> IndexLoader::load_listed(const store::Overview& seen) {
   std::map<ObjectId, std::string> stored;
+  forget_unread();
   TRY_DO(seen.list(segment_prefix(keys_.domain), "", [&](const store::ObjectInfo& object) -> Status {
     if (const auto name = parse_object_key(object.key)) stored.emplace(name->id, object.key);
     return {};
@@ -123,12 +124,26 @@ Result<bool> IndexLoader::load_listed(const store::Overview& seen) {
   return is_whole;
 }
 
+// One that another stores just now on several devices looks as one does of which too little is left, so it is tried
+// again each time.
+void IndexLoader::forget_unread() {
+  std::vector<IndexDamage> kept;
+  for (IndexDamage& damage : damage_) {
+    if (loaded_.contains(parse_object_key(damage.key)->id)) kept.push_back(std::move(damage));
+  }
+  damage_ = std::move(kept);
+}
+
 Result<bool> IndexLoader::load_segment(const std::string& key) {
   const ParsedKey name = *parse_object_key(key);
   TablePtr table;
   {
     auto object = store_.get(key, std::nullopt);
     if (!object && object.error().code() == ErrorCode::not_found) return false;
+    if (!object && object.error().code() == ErrorCode::corrupt) {
+      damage_.push_back({key, std::move(object.error())});
+      return true;
+    }
     TRY_DO(object);
     loaded_.insert(name.id);
     auto opened = open_index_table(keyring_, keys_, name, *object);

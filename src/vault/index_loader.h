@@ -31,8 +31,8 @@ class IndexLoader {
   IndexLoader(store::ObjectStore& store, const Keyring& keyring, const DomainKeys& keys, Index& index, Rng& rng,
               LocalFolders folders);
 
-  // Loads all segments; later calls load what was added since. A damaged segment is left out and remembered: it costs
-  // what it alone knew.
+  // Loads all segments; later calls load what was added since. A damaged segment, or one of which too little is there,
+  // is left out and remembered: it costs what it alone knew.
   Status load() EXCLUDES(mutex_);
   // The same, by what was taken just now.
   Status load(const store::Overview& seen) EXCLUDES(mutex_);
@@ -49,6 +49,7 @@ class IndexLoader {
   Result<bool> load_listed(const store::Overview& seen) REQUIRES_LOCK(mutex_);
   // False: it is not there any more.
   Result<bool> load_segment(const std::string& key) REQUIRES_LOCK(mutex_);
+  void forget_unread() REQUIRES_LOCK(mutex_);
   void open_cache(const std::map<ObjectId, std::string>& stored) REQUIRES_LOCK(mutex_);
   void use_file_table(TablePtr table) REQUIRES_LOCK(mutex_);
   void take(TablePtr table) REQUIRES_LOCK(mutex_);
