@@ -152,7 +152,8 @@ def test_a_killed_run_takes_no_event_along(user, bucket):
              expect=(DONE, SKIPS))
     with open(count_file, encoding="ascii") as file:
         count = int(file.read())
-    for number in (count // 2, count - 1):
+    numbers = (count // 2, count - 1)
+    for number in numbers:
         bucket.put("key020", f"before the death at {number}")
         messages, points = bucket.message_count(), len(user.points())
         killed = user.start("backup", "--changes", bucket.queue, bucket.url, env={"HOLDFAST_FAULT": f"kill:{number}"})
@@ -162,6 +163,8 @@ def test_a_killed_run_takes_no_event_along(user, bucket):
             assert bucket.message_count() >= messages, number
         done = back_up(user, bucket)
         assert user.run("cat", f"{done['recovery_point_id']}:key020").text == f"before the death at {number}"
+        if number == numbers[-1]:
+            break  # The server purges once a minute.
         # What the dead run would hold for an hour.
         bucket.sqs.purge_queue(QueueUrl=bucket.queue)
         back_up(user, bucket)

@@ -78,9 +78,9 @@ Status list_union(const std::vector<std::pair<size_t, ObjectStore*>>& stores, st
     for (const auto& [member, store] : stores) {
       size_t count = 0;
       std::string last;
-      const Status listed = store->list(prefix, position, [&](const ObjectInfo& info) -> Status {
+      const Status listed = store->list(prefix, position, [&, at = member](const ObjectInfo& info) -> Status {
         last = info.key;
-        keys[info.key].emplace_back(member, info.size_bytes);
+        keys[info.key].emplace_back(at, info.size_bytes);
         if (++count == batch_count_max) return Error(ErrorCode::cancelled, "enough");
         return {};
       });
