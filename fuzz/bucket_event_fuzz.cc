@@ -13,7 +13,10 @@ namespace {
 
 void message(std::string_view text) {
   const auto decoded = decode_bucket_message(text);
-  if (!decoded) return CHECK(decoded.error().code() == ErrorCode::corrupt);
+  if (!decoded) {
+    CHECK(decoded.error().code() == ErrorCode::corrupt);
+    return;
+  }
   for (const NamedObject& object : decoded->objects) {
     CHECK(!object.bucket.empty() && !object.key.empty() && object.key.size() <= 1024);
   }
