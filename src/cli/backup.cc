@@ -131,9 +131,13 @@ Result<job::BackupRequest> backup_request(Context& context, const Arguments& arg
 
 // What the store has lost is no fault of this backup, but whoever owns the vault must hear of it.
 void report_losses(Output& output, const job::BackupReport& report) {
-  if (report.lost_pack_count == 0) return;
-  const std::string_view plural = report.lost_pack_count > 1 ? "s" : "";
-  output.warn(fmt::format("the vault has lost {} pack{}", report.lost_pack_count, plural));
+  const uint64_t packs = report.lost_pack_count, segments = report.damaged_segment_count;
+  if (packs == 0 && segments == 0) return;
+  if (packs > 0) output.warn(fmt::format("the vault has lost {} pack{}", packs, packs > 1 ? "s" : ""));
+  if (segments > 0) {
+    output.warn(fmt::format("{} segment{} of the vault's index cannot be read; 'holdfast repair' makes the index anew",
+                            segments, segments > 1 ? "s" : ""));
+  }
   if (report.was_tree_lost) {
     output.warn("the tree of the newest point was in there: everything was read again");
   } else if (report.lost_content_count > 0) {
@@ -144,6 +148,7 @@ void report_losses(Output& output, const job::BackupReport& report) {
   output.warn("this backup is whole; run 'holdfast verify' to see whether earlier ones are");
   output.object({{"type", "losses"},
                  {"lost_packs", report.lost_pack_count},
+                 {"damaged_segments", report.damaged_segment_count},
                  {"lost_contents", report.lost_content_count},
                  {"healed_contents", report.healed_content_count}});
 }
@@ -157,7 +162,7 @@ void report_rewrites(Output& output, const job::BackupReport& report) {
 }
 
 // How it was found out what changed, and what of that is not as it should be.
-void report_changes(Output& output, const source::ChangeNews& changes, const std::optional<Error>& after_commit) {
+void report_changes(Output& output, const source::ChangeNews& changes) {
   const std::string due = local_time_text(changes.next_listing);
   if (changes.by_events) {
     output.text(fmt::format("changes from the queue: {} events, {} keys asked for; listed again from {} on",
@@ -167,7 +172,6 @@ void report_changes(Output& output, const source::ChangeNews& changes, const std
                             changes.event_count, due));
   }
   for (const std::string& remark : changes.remarks) output.warn(remark);
-  if (after_commit) output.warn(after_commit->message());
 }
 
 boost::json::object json_of(const source::ChangeNews& changes) {
@@ -254,7 +258,8 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   report_losses(context.output(), *report);
   report_rewrites(context.output(), *report);
-  if (changes) report_changes(context.output(), *changes, report->after_commit);
+  if (changes) report_changes(context.output(), *changes);
+  if (report->after_commit) context.output().warn(report->after_commit->message());
   report_summary(context, *report, dry_run, seconds, changes);
   if (request.profile != nullptr) {
     report_profile(context, profile, os::process_cpu_time(), report->counts.read_bytes);

@@ -210,13 +210,21 @@ struct Base {
   LostContent lost;  // Of the parent: read again.
 };
 
+// Segments that somebody else may be able to open (of other keys, of a newer form) are no loss.
+uint64_t count_damaged_segments(vault::Vault::Domain& domain) {
+  const auto damage = domain.index_damage();
+  return static_cast<uint64_t>(std::count_if(
+      damage.begin(), damage.end(), [](const auto& one) { return one.error.code() == ErrorCode::corrupt; }));
+}
+
 // Subtrees that did not change are taken over from the parent and never looked up; so what of it is lost is found out
-// before.
+// before: what was in lost packs, and what only damaged segments of the index could lead to.
 Status look_for_losses(vault::Vault& vault, vault::Session& session, const BackupRequest& request, Base& base,
                        BackupReport& report) {
-  report.lost_pack_count = session.lost_packs().size();
-  if (session.lost_packs().empty() || !base.parent) return {};
   vault::Vault::Domain& domain = *TRY(vault.home());
+  report.lost_pack_count = session.lost_packs().size();
+  report.damaged_segment_count = count_damaged_segments(domain);
+  if ((report.lost_pack_count == 0 && report.damaged_segment_count == 0) || !base.parent) return {};
   base.lost = TRY(find_lost_content(domain, *base.parent, session.lost_packs(), request.stop));
   report.was_tree_lost = base.lost.is_tree_lost;
   if (base.lost.is_tree_lost) base.parent.reset();

@@ -36,9 +36,11 @@ struct BackupReport {
   BackupCounts counts;
   std::vector<SkippedItem> skipped;     // Up to a bound; counts.skipped_count has the number.
 
-  // Packs that the index names and the store has lost. What the parent had in them was read again, so that the new
-  // point is whole; so are earlier points again, as far as the files were still the same.
+  // Packs that the index names and the store has lost, and segments of the index that are damaged: what they alone knew
+  // counts as lost. What of it the parent had was read again, so that the new point is whole; so are earlier points
+  // again, as far as the files were still the same.
   uint64_t lost_pack_count = 0;
+  uint64_t damaged_segment_count = 0;
   bool was_tree_lost = false;           // Nothing could be built upon the parent: everything was read.
   uint64_t lost_content_count = 0;      // Pieces and chunks of the parent that were lost, unless its tree was,
   uint64_t healed_content_count = 0;    // and those of them that are there again.

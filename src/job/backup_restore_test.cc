@@ -356,6 +356,36 @@ TEST_F(LostPackTest, a_lost_tree_has_everything_read_and_put_together_again) {
   }
 }
 
+// The packs are all there, and nothing says what is in them.
+TEST_F(LostPackTest, what_a_damaged_segment_alone_knew_is_read_again_though_nothing_changed) {
+  const std::vector<std::string> before = packs("index/");
+  size_t changed_count = 0;
+  for (auto& [key, file] : source_.files) {
+    if (file.content.empty() || ++changed_count > 3) continue;
+    file.content.front() ^= std::byte{77};
+    file.modified_seconds += 1;
+  }
+  const auto second = backup_by_a_new_process();
+  ASSERT_TRUE(second) << second.error().message();
+  std::vector<std::string> segments = packs("index/");
+  std::erase_if(segments, [&](const std::string& key) { return key == before.front(); });
+  segments.insert(segments.begin(), before.front());
+  ASSERT_EQ(segments.size(), 2u);
+  for (const std::string& segment : segments) {
+    SCOPED_TRACE(segment);
+    Bytes bytes = *bed_.store.get(segment, std::nullopt);
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    ASSERT_TRUE(bed_.store.overwrite_for_test(segment, bytes));
+    const auto report = backup_by_a_new_process();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_GT(report->damaged_segment_count, 0u);
+    expect_restores(bed_.store, report->point, readable(source_));
+    const auto again = backup_by_a_new_process();
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(again->counts.read_bytes, 0u);
+  }
+}
+
 TEST_F(LostPackTest, what_has_changed_since_cannot_be_healed_and_is_counted) {
   for (const std::string& pack : packs("data/")) ASSERT_TRUE(bed_.store.remove(pack));
   size_t changed_count = 0;
