@@ -134,7 +134,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   ProgressDisplay display(context.output(), clock, "restoring");
   auto report = job::run_restore(vault, wanted.point, *target, request, display);
   display.stop();
-  if (!report) return with_path_hint(report.error(), wanted.point);
+  if (!report) return wanted.key.empty() ? report.error() : with_path_hint(report.error(), wanted.point);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   Output& output = context.output();
   output.text(fmt::format("{} point {}: {} entries, {} there already, {} written in {}, {} problems",

@@ -26,7 +26,9 @@ int run_command(Services& services, const Command& command, const Arguments& arg
   const Result<Exit> code = command.run(context, arguments);
   context.keep_local_state();
   const Status written = output.flush();
-  if (output.has_been_left()) return static_cast<int>(Exit::failed);
+  // Nothing but the failed output: damage that was met on the way is told whoever has left.
+  const bool was_left = output.has_been_left() && (code || code.error().code() == ErrorCode::io);
+  if (was_left) return static_cast<int>(Exit::failed);
   if (!code) return report(output, code.error());
   if (!written) return report(output, written.error());
   return static_cast<int>(*code);

@@ -58,6 +58,31 @@ class CollectTest : public ::testing::Test {
     }
     return {first, second};
   }
+  // Writes a segment by which all that is stored stands in packs that are not there, and nowhere newer. How many packs.
+  size_t name_lost_packs() {
+    const auto vault = bed_.reopen(bed_.store);
+    vault::Vault::Domain& domain = **vault->home();
+    EXPECT_TRUE(domain.log().refresh());
+    EXPECT_TRUE(domain.reload_index());
+    const LiveSet tables(domain.index());
+    format::SegmentContents stale;
+    for (size_t table = 0; table < tables.table_count(); ++table) {
+      const format::SegmentView& view = tables.table(table).view();
+      format::SegmentContents one;
+      for (format::PackInfo pack : view.packs()) {
+        pack.id.value[0] ^= std::byte{1};
+        one.packs.push_back(pack);
+      }
+      for (size_t place = 0; place < view.chunk_count(); ++place) one.chunks.push_back(view.chunk(place));
+      for (size_t place = 0; place < view.piece_count(); ++place) one.pieces.push_back(view.piece(place));
+      append_contents(stale, one);
+    }
+    const size_t pack_count = stale.packs.size();
+    EXPECT_GT(pack_count, 0u);
+    stale.order = domain.log().head().number + 1;
+    EXPECT_TRUE(IndexMerger(*vault, domain, tables).write(std::move(stale), {}));
+    return pack_count;
+  }
   TestBed bed_{41};
   SilentObserver observer_;
 };
@@ -522,25 +547,7 @@ TEST_F(CollectTest, a_damaged_point_stops_collection_of_its_domain_and_is_named)
 TEST_F(CollectTest, packs_long_gone_that_a_segment_names_again_are_passed_over_and_leave_the_index) {
   const TestTree tree = sample_tree(22, 8);
   const auto point = bed_.backup(tree);
-  vault::Vault::Domain& domain = **bed_.vault->home();
-  ASSERT_TRUE(domain.reload_index());
-  const LiveSet tables(domain.index());
-  format::SegmentContents stale;
-  for (size_t table = 0; table < tables.table_count(); ++table) {
-    const format::SegmentView& view = tables.table(table).view();
-    format::SegmentContents one;
-    for (format::PackInfo pack : view.packs()) {
-      pack.id.value[0] ^= std::byte{1};
-      one.packs.push_back(pack);
-    }
-    for (size_t place = 0; place < view.chunk_count(); ++place) one.chunks.push_back(view.chunk(place));
-    for (size_t place = 0; place < view.piece_count(); ++place) one.pieces.push_back(view.piece(place));
-    append_contents(stale, one);
-  }
-  const size_t stale_packs = stale.packs.size();
-  ASSERT_GT(stale_packs, 0u);
-  stale.order = domain.log().head().number + 1;
-  ASSERT_TRUE(IndexMerger(*bed_.vault, domain, tables).write(std::move(stale), {}));
+  const size_t stale_packs = name_lost_packs();
 
   VerifyRequest request;
   auto verified = run_verify(*bed_.reopen(bed_.store), request, observer_);
@@ -551,6 +558,43 @@ TEST_F(CollectTest, packs_long_gone_that_a_segment_names_again_are_passed_over_a
   EXPECT_TRUE(back.has_value()) << back.error().message();
   const CollectReport report = collect(*bed_.reopen(bed_.store));
   EXPECT_TRUE(report.refused.empty()) << report.refused[0].error.message();
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
+}
+
+// Does something when the first tree node is read.
+class ActsOnRead : public store::Decorator {
+ public:
+  ActsOnRead(store::ObjectStore& store, std::function<void()> act)
+      : Decorator(store::borrow(store)), act_(std::move(act)) {}
+  Result<Bytes> get(std::string_view key, std::optional<store::Range> range) override {
+    act_once(key);
+    return inner().get(key, range);
+  }
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    act_once(key);
+    return inner().read(key, offset_bytes, out);
+  }
+
+ private:
+  void act_once(std::string_view key) {
+    if (!key.starts_with("meta/")) return;
+    if (const auto act = std::exchange(act_, nullptr)) act();
+  }
+  std::function<void()> act_;
+};
+
+TEST_F(CollectTest, nor_do_they_if_the_segment_and_a_point_come_while_others_are_marked) {
+  bed_.backup(sample_tree(23, 8));
+  const TestTree tree = sample_tree(24, 8);
+  vault::PointInfo point;
+  ActsOnRead store(bed_.store, [&] {
+    point = bed_.backup(tree);
+    name_lost_packs();
+  });
+  const CollectReport report = collect(*bed_.reopen(store));
+  EXPECT_TRUE(report.refused.empty()) << report.refused[0].error.message();
+  EXPECT_EQ(report.spared_packs, 0u);  // Nothing in use was taken for dead.
   verify(bed_.store);
   expect_content(*bed_.reopen(bed_.store), point, tree);
 }

@@ -22,7 +22,7 @@ class LiveSet {
   void add_new_tables(const vault::Index& index);
 
   // Asks of each pack that the tables name whether it is there, and ends with the first failure of that. Before the
-  // first look-up.
+  // first look-up, and after tables were added.
   Status find_missing(const std::function<Result<bool>(const format::PackInfo&)>& is_there);
   bool is_missing(const ObjectId& pack) const { return list_.is_missing(pack); }
 

@@ -37,9 +37,6 @@ class MarkVisitor : public ReachabilityVisitor {
 
 }  // namespace
 
-// A pack may be named and missing without harm: it was lost and its content was stored again, or a collector that slept
-// for longer than purged packs stay known has written a segment that names one. One of which something is left, but
-// less than it takes to read it, is missing too: what was stored again stands elsewhere, and that is what must stay.
 Status Mark::list_packs() {
   for (const vault::PackKind kind : {vault::PackKind::data, vault::PackKind::metadata}) {
     const auto take = [&](const store::ObjectInfo& object) -> Status {
@@ -50,6 +47,13 @@ Status Mark::list_packs() {
     };
     TRY_DO(vault_.store().list(vault::pack_prefix(kind, domain_.id()), "", take));
   }
+  return {};
+}
+
+// A pack may be named and missing without harm: it was lost and its content was stored again, or a collector that slept
+// for longer than purged packs stay known has written a segment that names one. One of which something is left, but
+// less than it takes to read it, is missing too: what was stored again stands elsewhere, and that is what must stay.
+Status Mark::find_missing() {
   const auto& purged = domain_.log().state().purged();
   return live_->find_missing([&](const format::PackInfo& pack) -> Result<bool> {
     const format::PackName name = vault::name_of(pack);
@@ -86,12 +90,14 @@ Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {
   }
   live_ = std::make_unique<LiveSet>(domain_.index());
   TRY_DO(list_packs());
+  TRY_DO(find_missing());
   const auto is_walked = [&](const auto& point) { return walked_.contains(point.first); };
   while (!std::all_of(log.points().begin(), log.points().end(), is_walked)) {
     if (auto refusal = TRY(walk_points())) return refusal;
     TRY_DO(log.refresh());
     TRY_DO(domain_.load_index());
     live_->add_new_tables(domain_.index());
+    TRY_DO(find_missing());
   }
   return std::optional<Refusal>();
 }

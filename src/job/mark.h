@@ -45,6 +45,7 @@ class Mark {
                    const std::function<void(const format::PackInfo&)>& found) const;
   Result<std::optional<Refusal>> run_once(bool accept_alarms);
   Status list_packs();
+  Status find_missing();
   Result<std::optional<Refusal>> walk_points();
 
   vault::Vault& vault_;

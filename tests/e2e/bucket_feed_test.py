@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 import s3_servers
-from holdfast import DONE, FAILED, SKIPS, Holdfast
+from holdfast import DONE, FAILED, SKIPS
 
 KILLED = 137  # By HOLDFAST_FAULT.
 EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
@@ -80,11 +80,7 @@ def fixture_bucket():
 
 @pytest.fixture(name="user")
 def fixture_user(binary, place):
-    user = Holdfast(binary, place, os.path.join(place, "vault"))
-    keys = s3_servers.aws_environment()
-    user.environment.update({name: keys[name] for name in keys if name != "PATH"}, AWS_MAX_ATTEMPTS="2")
-    user.create()
-    return user
+    return s3_servers.make_user(binary, place)
 
 
 def back_up(user, bucket, *options, queue=None):

@@ -65,12 +65,7 @@ def fixture_server(request):
 
 @pytest.fixture(name="user")
 def fixture_user(binary, place):
-    user = Holdfast(binary, place, os.path.join(place, "vault"))
-    keys = s3_servers.aws_environment()
-    # moto fails over what it does not know, and is asked again.
-    user.environment.update({name: keys[name] for name in keys if name != "PATH"}, AWS_MAX_ATTEMPTS="2")
-    user.create()
-    return user
+    return s3_servers.make_user(binary, place)
 
 
 def differences(before, after):

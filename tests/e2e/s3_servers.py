@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from holdfast import Holdfast
+
 ACCESS_KEY = "holdfast-test"
 SECRET_KEY = "correct-horse-battery"
 BUCKET = "vaults"
@@ -143,6 +145,16 @@ def aws_environment():
     return {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "no_proxy": "127.0.0.1"}
+
+
+def make_user(binary, place):
+    """Of a vault of their own, with those keys."""
+    user = Holdfast(binary, place, os.path.join(place, "vault"))
+    keys = aws_environment()
+    # moto fails over what it does not know, and is asked again.
+    user.environment.update({name: keys[name] for name in keys if name != "PATH"}, AWS_MAX_ATTEMPTS="2")
+    user.create()
+    return user
 
 
 def store_url(endpoint, prefix, **options):

@@ -40,6 +40,16 @@ Result<object> parse(std::string_view body) {
   return std::move(parsed.get_object());
 }
 
+// {"bucket": {"name": ...}, "object": {"key": ...}}, as it stands there.
+std::optional<NamedObject> object_in(const object* from) {
+  const object* bucket = inner(from, "bucket");
+  const object* about = inner(from, "object");
+  const auto name = bucket == nullptr ? std::nullopt : text(*bucket, "name");
+  const auto key = about == nullptr ? std::nullopt : text(*about, "key");
+  if (!name || !key) return std::nullopt;
+  return NamedObject{*name, *key};
+}
+
 Status add(const std::string& bucket, std::string key, BucketMessage& message) {
   if (bucket.empty() || key.empty() || key.size() > key_size_max) return unclear("with a key that cannot be");
   message.objects.push_back({bucket, std::move(key)});
@@ -58,18 +68,14 @@ Status add_record(const object& record, BucketMessage& message) {
   const auto source = text(record, "eventSource");
   if (!source) return unclear("with a record that names no source");
   if (!source->ends_with(s3_ending)) return {};
-  const object* s3 = inner(&record, "s3");
-  const object* bucket = inner(s3, "bucket");
-  const object* about = inner(s3, "object");
-  const auto name = bucket == nullptr ? std::nullopt : text(*bucket, "name");
-  const auto key = about == nullptr ? std::nullopt : text(*about, "key");
-  if (!name || !key) return unclear("with a record that names no object");
-  auto plain = decoded_key(*key);
+  const auto named = object_in(inner(&record, "s3"));
+  if (!named) return unclear("with a record that names no object");
+  auto plain = decoded_key(named->key);
   const bool is_aws = *source == s3_source;
   if (!plain && is_aws) return std::move(plain.error());
-  if (plain) TRY_DO(add(*name, *plain, message));
+  if (plain) TRY_DO(add(named->bucket, *plain, message));
   // Others do not say whether they encode keys.
-  if (!is_aws && (!plain || *plain != *key)) TRY_DO(add(*name, *key, message));
+  if (!is_aws && (!plain || *plain != named->key)) TRY_DO(add(named->bucket, named->key, message));
   return {};
 }
 
@@ -89,13 +95,9 @@ Result<BucketMessage> read_event_bridge(const object& body) {
   const auto source = text(body, "source");
   if (!source) return unclear("of EventBridge without a source");
   if (*source != event_bridge_s3) return message;
-  const object* detail = inner(&body, "detail");
-  const object* bucket = inner(detail, "bucket");
-  const object* about = inner(detail, "object");
-  const auto name = bucket == nullptr ? std::nullopt : text(*bucket, "name");
-  const auto key = about == nullptr ? std::nullopt : text(*about, "key");
-  if (!name || !key) return unclear("of EventBridge that names no object");
-  TRY_DO(add(*name, *key, message));
+  const auto named = object_in(inner(&body, "detail"));
+  if (!named) return unclear("of EventBridge that names no object");
+  TRY_DO(add(named->bucket, named->key, message));
   return message;
 }
 
