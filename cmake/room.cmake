@@ -42,6 +42,9 @@ function(precompile_headers target)
   else()
     target_precompile_headers(${target} REUSE_FROM holdfast_base)
   endif()
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
   # The compiler looks for its own garbage, for which it wades through all that was precompiled too, a few times instead
   # of dozens: a tenth of its time, for 100 MB of memory.
   target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=200000)

@@ -34,9 +34,9 @@ class Arguments {
   const std::vector<std::string>& positionals() const { return positionals_; }
   // A whole number; `invalid` naming the option otherwise.
   Result<std::optional<uint64_t>> number(std::string_view option) const;
-  // Bytes: a whole number, perhaps followed by K, M, G or T.
   // A number followed by s, m, h, d or w; 0 alone too.
   Result<std::optional<std::chrono::nanoseconds>> duration(std::string_view option) const;
+  // Bytes: a whole number, perhaps followed by K, M, G or T.
   Result<std::optional<uint64_t>> size(std::string_view option) const;
 
   void add(std::string option, std::string value) { values_[std::move(option)].push_back(std::move(value)); }
