@@ -599,17 +599,199 @@ TEST_F(CollectTest, nor_do_they_if_the_segment_and_a_point_come_while_others_are
   expect_content(*bed_.reopen(bed_.store), point, tree);
 }
 
+TEST_F(CollectTest, what_a_point_leans_on_that_comes_while_others_are_marked_is_not_condemned) {
+  const TestTree tree = sample_tree(25);
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(tree).id}));
+  bed_.backup(sample_tree(26, 8));
+  vault::PointInfo point;
+  ActsOnRead store(bed_.store, [&] { point = bed_.backup(tree); });
+  const CollectReport report = collect(*bed_.reopen(store));
+  EXPECT_TRUE(report.refused.empty()) << report.refused[0].error.message();
+  EXPECT_EQ(report.spared_packs, 0u);
+  EXPECT_EQ(report.purged_packs, 0u);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
+}
+
+// Does something before a collection records its purge, which it does second, and counts how often packs are listed from
+// then on until it has recorded anything.
+class ActsOnPurge : public store::Decorator {
+ public:
+  ActsOnPurge(store::ObjectStore& store, std::function<void()> act)
+      : Decorator(store::borrow(store)), act_(std::move(act)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    const bool is_record = key.starts_with("log/");
+    if (is_record && record_count_ == 1) {
+      if (const auto act = std::exchange(act_, nullptr)) act();
+    }
+    TRY_DO(inner().create(key, parts));
+    if (is_record) ++record_count_;
+    return {};
+  }
+  Status list(std::string_view prefix, std::string_view after,
+              const std::function<Status(const store::ObjectInfo&)>& visit) override {
+    if (prefix.starts_with("data/") && act_ == nullptr && record_count_ == 1) ++mark_count_;
+    return inner().list(prefix, after, visit);
+  }
+  int mark_count() const { return mark_count_; }
+
+ private:
+  std::function<void()> act_;
+  int record_count_ = 0, mark_count_ = 0;
+};
+
+// Each of them by itself, whether or not the marks would come out otherwise.
+TEST_F(CollectTest, marks_are_made_anew_if_others_changed_before_the_purge_what_it_rests_on) {
+  const auto append = [&](vault::Vault& rival, format::LogKind kind, const Bytes& body) {
+    EXPECT_TRUE((**rival.home()).log().append(kind, body, bed_.rng, bed_.clock, [] { return Status(); }).has_value());
+  };
+  const auto condemned = [](vault::Vault& rival) {
+    EXPECT_TRUE((**rival.home()).log().refresh());
+    std::vector<format::PackName> packs;
+    for (const auto& [id, pack] : (**rival.home()).log().state().condemned()) packs.push_back(pack.name);
+    EXPECT_FALSE(packs.empty());
+    return packs;
+  };
+  const auto ids = [](const std::vector<format::PackName>& packs) {
+    format::PacksBody body;
+    for (const format::PackName& pack : packs) body.packs.push_back(pack.id);
+    return format::encode(body);
+  };
+  using Act = std::function<void(vault::Vault&)>;
+  const std::map<std::string, Act> acts{
+      {"others purged", [&](vault::Vault& rival) {
+         format::PackName other = condemned(rival).front();
+         other.id.value[0] ^= std::byte{1};
+         append(rival, format::LogKind::condemn, format::encode(format::CondemnBody{{other}}));
+         append(rival, format::LogKind::purge, ids({other}));
+       }},
+      {"spared", [&](vault::Vault& rival) { append(rival, format::LogKind::spare, ids(condemned(rival))); }},
+      {"condemned anew", [&](vault::Vault& rival) {
+         const auto packs = condemned(rival);
+         append(rival, format::LogKind::spare, ids(packs));
+         append(rival, format::LogKind::condemn, format::encode(format::CondemnBody{packs}));
+       }},
+      {"brought back", [&](vault::Vault& rival) {
+         const Status back = undelete_points(rival, {forgotten_points(rival)->front().info.id}, observer_, {});
+         EXPECT_TRUE(back) << back.error().message();
+       }}};
+  uint64_t seed = 31;
+  for (const auto& [name, act] : acts) {
+    SCOPED_TRACE(name);
+    ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(++seed, 5)).id}));
+    auto writer = bed_.reopen(bed_.store);
+    auto session = vault::Session::begin(*writer, **writer->home(), {.host = "host", .purpose = "backup"});
+    ASSERT_TRUE(session.has_value());
+    EXPECT_GT(collect(*bed_.vault).condemned_packs, 0u);
+    ASSERT_TRUE((*session)->end());
+    ActsOnPurge store(bed_.store, [&] { act(*bed_.reopen(bed_.store)); });
+    EXPECT_TRUE(collect(*bed_.reopen(store)).refused.empty());
+    EXPECT_EQ(store.mark_count(), 1);
+    verify(bed_.store);
+  }
+}
+
+// Of what two trees hold, all stands twice when both were backed up.
+class MergeTest : public CollectTest {
+ protected:
+  MergeTest() { tree_[""] = testing::test_folder(); }
+  void add_files(size_t count, size_t size_bytes) {
+    for (; count > 0; --count) {
+      tree_["file" + std::to_string(tree_.size())] = testing::test_file(random_.bytes(size_bytes));
+    }
+  }
+  std::map<std::string, Bytes> data_packs() {
+    std::map<std::string, Bytes> packs;
+    for (const std::string& key : bed_.keys()) {
+      if (key.starts_with("data/")) packs[key] = *bed_.store.get(key, std::nullopt);
+    }
+    return packs;
+  }
+  // Whichever home goes: which of them lives on is for the log to say, and for what may happen to them.
+  void expect_whole_by_either_home(const TestTree& first_tree) {
+    bed_.backup(first_tree);
+    const auto first = data_packs();
+    for (const auto& [key, bytes] : first) ASSERT_TRUE(bed_.store.remove(key));
+    const auto point = bed_.backup_into(*bed_.reopen(bed_.store), tree_);  // Stored again.
+    const auto second = data_packs();
+    for (const auto& [key, bytes] : first) {
+      const std::array<ByteView, 1> parts{ByteView(bytes)};
+      ASSERT_TRUE(bed_.store.create(key, parts));
+    }
+    for (uint64_t count = 0; count < 18; ++count) bed_.backup(sample_tree(300 + count, 1));
+
+    const auto vault = bed_.reopen(bed_.store);
+    vault::Vault::Domain& domain = **vault->home();
+    ASSERT_TRUE(domain.log().refresh());
+    ASSERT_TRUE(domain.reload_index());
+    const LiveSet tables(domain.index());
+    IndexMerger merger(*vault, domain, tables);
+    ASSERT_TRUE(merger.run(*domain.log().state().fates()));
+    EXPECT_EQ(merger.removed_count(), 20u);
+    for (const auto* lost : {&first, &second}) {
+      store::MemStore copy;
+      testing::copy_objects(bed_, copy);
+      for (const auto& [key, bytes] : *lost) ASSERT_TRUE(copy.remove(key));
+      expect_content(*bed_.reopen(copy), point, tree_);
+    }
+  }
+
+  crypto::SeededRng random_{43};
+  TestTree tree_;
+};
+
+TEST_F(MergeTest, keeps_each_home_of_a_chunk) {
+  add_files(6, 20'000);
+  expect_whole_by_either_home(tree_);
+}
+
+// Names and bundles differ, the contents are the same.
+TEST_F(MergeTest, keeps_each_home_of_a_content_in_a_bundle) {
+  add_files(6, 500);
+  TestTree first_tree;
+  for (const auto& [path, file] : tree_) first_tree[path.empty() ? path : "other" + path] = file;
+  first_tree["more"] = testing::test_file("more");
+  expect_whole_by_either_home(first_tree);
+}
+
+TEST_F(CollectTest, what_is_damaged_gets_no_new_name) {
+  const auto [first_tree, second_tree] = overlapping_trees(28);
+  const auto first = bed_.backup(first_tree);
+  bed_.backup(second_tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest all;
+  all.max_unused_percent = 0;
+  std::set<std::string> damaged;
+  for (const std::string& key : bed_.keys()) {
+    if (!key.starts_with("data/")) continue;
+    Bytes bytes = *bed_.store.get(key, std::nullopt);
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    ASSERT_TRUE(bed_.store.overwrite_for_test(key, bytes));
+    damaged.insert(key);
+  }
+  EXPECT_TRUE(collect(*bed_.reopen(bed_.store), all).refused.empty());
+  EXPECT_GT(observer_.progress.problems.load(), 0u);
+  for (const std::string& key : bed_.keys()) EXPECT_TRUE(!key.starts_with("data/") || damaged.contains(key)) << key;
+}
+
+// Whether or not a point leans on it: nobody knows what it knew.
 TEST_F(CollectTest, a_damaged_segment_stops_collection) {
-  bed_.backup(sample_tree(7));
+  ASSERT_TRUE(forget_points(*bed_.vault, {bed_.backup(sample_tree(7)).id}));
+  std::string damaged;
   for (const std::string& key : bed_.keys()) {
     if (!key.starts_with("index/")) continue;
+    damaged = key;
     Bytes bytes = *bed_.store.get(key, std::nullopt);
     bytes[bytes.size() / 2] ^= std::byte{1};
     ASSERT_TRUE(bed_.store.overwrite_for_test(key, bytes));
   }
+  const TestTree tree = sample_tree(30, 8);
+  const auto point = bed_.backup_into(*bed_.reopen(bed_.store), tree);
   const uint64_t before = stored_bytes();
-  EXPECT_EQ(collect(*bed_.reopen(bed_.store)).refused.size(), 1u);
+  const CollectReport report = collect(*bed_.reopen(bed_.store));
+  ASSERT_EQ(report.refused.size(), 1u);
+  EXPECT_NE(report.refused[0].error.message().find(damaged), std::string::npos) << report.refused[0].error.message();
   EXPECT_EQ(stored_bytes(), before);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
 }
 
 TEST_F(CollectTest, collectors_need_no_data_keys_and_agents_are_refused) {

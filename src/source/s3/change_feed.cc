@@ -25,9 +25,8 @@ namespace {
 
 constexpr std::chrono::seconds wait_for_more{1};
 constexpr std::chrono::seconds held_back = std::chrono::hours(1);
-// The service lets nobody hold more than 120,000 at a time. One message may name many keys.
+// The service lets nobody hold more than 120,000 at a time.
 constexpr uint64_t message_count_max = 100'000;
-constexpr size_t key_count_max = 100'000;
 
 std::string named(const aws::sqs::Message& message) { return "message " + message.id; }
 
@@ -102,7 +101,8 @@ Status ChangeFeed::drain(const FeedScope& scope, std::set<std::string>& keys, Fe
   facts.retention = attributes.retention;
   facts.held_count = attributes.held_count;
   uint64_t received_count = 0;
-  while (received_count < message_count_max && keys.size() < key_count_max && !facts.was_emptied) {
+  // One message may name many keys.
+  while (received_count < message_count_max && keys.size() < options_.key_count_max && !facts.was_emptied) {
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "scan was stopped");
     aws::sqs::ReceivedMessages received =
         TRY(aws::sqs::receive_messages(queue, {.wait = wait_for_more, .visibility = held_back}, stop));

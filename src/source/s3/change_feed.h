@@ -23,6 +23,7 @@ namespace holdfast::source {
 struct ChangeFeedOptions {
   std::chrono::nanoseconds listing_interval = std::chrono::hours(24);
   std::function<void(const ChangeNews&)> told = {};  // Once for each scan, before anything is read.
+  size_t key_count_max = 100'000;  // Of one scan, held in memory; the message that reaches it is taken whole.
 };
 
 // Which messages concern a scan.

@@ -31,7 +31,9 @@ class ChangeFeedTest : public ::testing::Test {
   std::unique_ptr<Source> open(S3SourceOptions options = {}, hours interval = hours(24)) {
     options.reader_count = 4;
     options.lister_count = 2;
-    ChangeFeedOptions feed{.listing_interval = interval, .told = [this](const ChangeNews& told) { news = told; }};
+    ChangeFeedOptions feed{.listing_interval = interval,
+                           .told = [this](const ChangeNews& told) { news = told; },
+                           .key_count_max = key_count_max};
     return open_s3_source(bucket.connect(clock, rng), std::move(options),
                           std::make_unique<ChangeFeed>(queue.connect(rng), std::move(feed), rng));
   }
@@ -74,6 +76,7 @@ class ChangeFeedTest : public ::testing::Test {
   ModelSink point;
   ChangeNews news;
   bool is_committed = false;
+  size_t key_count_max = ChangeFeedOptions().key_count_max;
 };
 
 TEST_F(ChangeFeedTest, the_first_backup_lists_and_the_next_asks_only_for_what_changed) {
@@ -367,6 +370,33 @@ TEST_F(ChangeFeedTest, many_keys_at_once_are_listed) {
   EXPECT_EQ(queue.bodies().size(), 1u);
 }
 
+// One message names very many of them, so their number alone bounds nothing.
+TEST_F(ChangeFeedTest, keys_beyond_what_one_run_holds_are_left_in_the_queue_and_lost_to_none) {
+  constexpr size_t message_count = 6, keys_in_message = 10;
+  key_count_max = 2 * keys_in_message;
+  queue.batch_size = 1;
+  back_up();
+  for (size_t message = 0; message < message_count; ++message) {
+    std::vector<std::string> keys;
+    for (size_t number = 0; number < keys_in_message; ++number) {
+      keys.push_back("new" + std::to_string(100 * message + number));
+      bucket.put(keys.back(), "x");
+    }
+    queue.notify_of(keys);
+  }
+  for (const size_t left : {4u, 2u, 0u}) {
+    back_up();
+    expect_listing("holds more than one run can take");
+    EXPECT_EQ(queue.count_of("Records"), left);
+    expect_same_as_listing();
+  }
+  EXPECT_EQ(queue.held_count(), 0u);
+  back_up();
+  EXPECT_TRUE(news.by_events) << news.reason;
+  EXPECT_EQ(queue.bodies().size(), 1u);
+  expect_same_as_listing();
+}
+
 TEST_F(ChangeFeedTest, a_key_with_very_many_versions_comes_in_whole) {
   back_up();
   for (int number = 0; number < 1'200; ++number) bucket.mark_deleted("many");
@@ -396,6 +426,23 @@ TEST_F(ChangeFeedTest, answers_of_the_queue_that_get_lost_lose_nothing) {
   }
 }
 
+// What it brought is held for a while, and nobody knows what that was.
+TEST_F(ChangeFeedTest, an_answer_of_the_queue_that_got_lost_is_followed_by_a_listing) {
+  queue.batch_size = 1;
+  back_up();
+  bucket.put("key101", "second");
+  queue.notify("key101");
+  bool is_lost = false;
+  queue.after = [&](const std::string& done) -> std::optional<Result<net::HttpResponse>> {
+    if (done != "ReceiveMessage" || std::exchange(is_lost, true)) return std::nullopt;
+    return Error(ErrorCode::io, "connection reset");
+  };
+  back_up();
+  expect_listing("an answer of the queue was lost");
+  expect_same_as_listing();
+  EXPECT_EQ(queue.count_of("key101"), 1u);
+}
+
 TEST_F(ChangeFeedTest, a_queue_that_takes_no_marker_is_told_and_lists_each_time) {
   queue.before = [](const std::string& operation) -> std::optional<Result<net::HttpResponse>> {
     if (operation != "SendMessage") return std::nullopt;
@@ -417,20 +464,32 @@ TEST_F(ChangeFeedTest, a_queue_that_cannot_be_asked_ends_the_backup) {
   EXPECT_EQ(scanned.error().code(), ErrorCode::not_found);
 }
 
-TEST_F(ChangeFeedTest, events_that_could_not_be_removed_come_again_and_keep_the_marker_order) {
+// The marker goes first: one that stayed without the events would vouch for them to whoever builds upon its point.
+TEST_F(ChangeFeedTest, events_that_could_not_be_removed_come_again_and_leave_no_marker_of_the_point_before) {
   back_up();
+  const ModelSink older = point;
   bucket.put("key101", "second");
   queue.notify("key101");
-  queue.before = [](const std::string& operation) -> std::optional<Result<net::HttpResponse>> {
-    if (operation != "DeleteMessageBatch") return std::nullopt;
+  int removal_count = 0;
+  queue.before = [&](const std::string& operation) -> std::optional<Result<net::HttpResponse>> {
+    if (operation != "DeleteMessageBatch" || ++removal_count == 1) return std::nullopt;
     return aws::error_answer(403, "AccessDenied");
   };
-  const auto source = open();
+  auto source = open();
   ASSERT_TRUE(point.scan(*source));
+  is_committed = true;
   const Status told = source->committed();
+  is_committed = false;
   ASSERT_FALSE(told.has_value());
   EXPECT_NE(told.error().message().find("will come back"), std::string::npos);
+  source.reset();
+  EXPECT_EQ(removal_count, 2);
   EXPECT_EQ(queue.count_of("key101"), 1u);
+  queue.before = [](const std::string&) { return std::nullopt; };
+  point = older;  // The newer one was forgotten.
+  back_up();
+  expect_listing("marker of the point before is not in the queue");
+  expect_same_as_listing();
 }
 
 }  // namespace

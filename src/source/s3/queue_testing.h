@@ -47,6 +47,12 @@ class FakeQueue {
   void notify(const std::string& key, const std::string& bucket = "bucket", const std::string& event = "ObjectCreated:Put") {
     send(record(key, bucket, event));
   }
+  // One message of many keys.
+  void notify_of(const std::vector<std::string>& keys) {
+    boost::json::array records;
+    for (const std::string& key : keys) records.push_back(boost::json::parse(record(key)).at("Records").at(0));
+    send(boost::json::serialize(boost::json::object{{"Records", std::move(records)}}));
+  }
   static std::string record(const std::string& key, const std::string& bucket = "bucket",
                             const std::string& event = "ObjectCreated:Put") {
     std::string encoded = aws::percent_encode(key, aws::Slash::keep);

@@ -151,6 +151,17 @@ TEST_F(StandingTest, a_shard_cut_short_does_not_count) {
   expect_unreadable(ErrorCode::corrupt);
 }
 
+TEST_F(StandingTest, of_as_many_files_as_there_must_be_shards_each_is_looked_at) {
+  store(key_, bytes_);
+  lose(key_, 2);
+  expect_readable(2);
+  const size_t last = ranking(key_)[4];
+  Bytes whole = rack_.disk(last).get(key_, std::nullopt).value();
+  whole.back() ^= std::byte{1};
+  ASSERT_TRUE(rack_.disk(last).overwrite_for_test(key_, whole).has_value());
+  expect_unreadable(ErrorCode::corrupt);
+}
+
 // As after a device was away, its shard was built anew on another, and it came back.
 TEST_F(StandingOfSeven, a_shard_that_stands_twice_counts_once) {
   store(key_, bytes_);
