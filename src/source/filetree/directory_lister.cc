@@ -175,6 +175,25 @@ void DirectoryLister::miss_child(const DirectoryPlace& place, const Child& child
   if (!excluded) out.skips.push_back(skip_of(place, child.name, std::move(error)));
 }
 
+// Paths asked for beneath what is no directory, of whose own entry nothing is missing.
+void DirectoryLister::miss_roots_beneath(const DirectoryPlace& place, const Child& child, DirectoryListing& out) const {
+  for (const auto& [name, root] : child.root->children) {
+    const std::string path = std::string(child.name) + "/" + name;
+    Bytes key = child_key(child_key(place.key, child.name), name);
+    out.skips.push_back({std::move(key), path_of_child(place, path),
+                         Error(ErrorCode::not_found, "asked for, but what should hold it is no directory")});
+  }
+}
+
+// Paths asked for that a directory, all of which is walked, does not have.
+void DirectoryLister::miss_absent_roots(const DirectoryPlace& place, DirectoryListing& out) const {
+  if (place.roots == nullptr) return;
+  for (const auto& [name, root] : place.roots->children) {
+    if (names_.contains(name)) continue;
+    out.skips.push_back(skip_of(place, name, Error(ErrorCode::not_found, "asked for, but does not exist")));
+  }
+}
+
 void DirectoryLister::list_child(const DirectoryPlace& place, int fd, const Child& child, DirectoryListing& out) {
   if (place.key.size() + child.name.size() > path_key_size_bytes_max) {
     return miss_child(place, child, Error(ErrorCode::unsupported, "path is too long"), out);
@@ -187,6 +206,7 @@ void DirectoryLister::list_child(const DirectoryPlace& place, int fd, const Chil
   if (follow && !is_directory) {
     return miss_child(place, child, Error(ErrorCode::not_found, "not a directory"), out);
   }
+  if (child.root != nullptr && !is_directory) miss_roots_beneath(place, child, out);
   const bool asked_for = child.root != nullptr && child.root->is_root;
   const bool excluded = place.whole && !asked_for && left_out(child.name, *status);
   if (excluded && !on_the_way) return;
@@ -228,6 +248,7 @@ Status DirectoryLister::list_children(const DirectoryPlace& place, int fd, Direc
     if (only_tag && child.root == nullptr && child.name != tag) continue;
     list_child(place, fd, child, out);
   }
+  if (read) miss_absent_roots(place, out);
   return {};
 }
 

@@ -91,6 +91,8 @@ class DirectoryLister {
   Status list_children(const DirectoryPlace& place, int fd, DirectoryListing& out);
   void list_child(const DirectoryPlace& place, int fd, const Child& child, DirectoryListing& out);
   void miss_child(const DirectoryPlace& place, const Child& child, Error error, DirectoryListing& out) const;
+  void miss_roots_beneath(const DirectoryPlace& place, const Child& child, DirectoryListing& out) const;
+  void miss_absent_roots(const DirectoryPlace& place, DirectoryListing& out) const;
   bool left_out(std::string_view name, const os::FileStatus& status) const;
   bool is_own_folder(const DirectoryPlace& place, std::string_view name, const os::FileStatus& status) const;
   void add_child(std::string_view name, const os::FileStatus& status, DirectoryListing& out);

@@ -402,6 +402,22 @@ TEST_F(FileTreeTest, missing_roots_are_skips_unless_all_are_missing) {
   EXPECT_EQ(FileTreeSource::open({}, clock).error().code(), ErrorCode::invalid);
 }
 
+TEST_F(FileTreeTest, roots_that_are_missing_beneath_another_root_are_skips_in_every_scan) {
+  for (const std::string name : {"folder/there", "file"}) tree.write(name, "1");
+  ModelSink sink;
+  auto source = open({.roots = {tree.path(), tree.at("folder/absent"), tree.at("folder/there/no"), tree.at("gone/too"),
+                                tree.at("file/no")}});
+  for (int scans = 0; scans < 2; ++scans) {
+    sink.skips.clear();
+    scan(sink, *source);
+    EXPECT_EQ(names(sink), (std::set<std::string>{"folder", "folder/there", "file"}));
+    std::set<std::string> missed;
+    for (const Skip& skip : sink.skips) missed.insert(skip.name);
+    EXPECT_EQ(missed, (std::set<std::string>{tree.at("folder/absent"), tree.at("folder/there/no"), tree.at("gone"),
+                                             tree.at("file/no")}));
+  }
+}
+
 // Root reads everything, unless the thread's file system identity is another's; threads started later inherit it.
 class WithoutPrivileges {
  public:
