@@ -145,6 +145,8 @@ Result<uint64_t> seek(int fd, uint64_t offset_bytes, uint64_t size_bytes, int wh
   const off_t at = lseek(fd, static_cast<off_t>(offset_bytes), whence);
   if (at < 0) {
     if (errno == ENXIO) return size_bytes;
+    // Files that cannot tell, as some of the kernel's and of odd file systems, are data throughout.
+    if (errno == EINVAL || errno == EOPNOTSUPP) return whence == SEEK_DATA ? offset_bytes : size_bytes;
     return errno_error(errno, "look for holes");
   }
   return std::min(static_cast<uint64_t>(at), size_bytes);

@@ -10,12 +10,19 @@
 
 #include "os/clock.h"
 #include "os/errno_error.h"
+#include "os/file_metadata.h"
 #include "os/testing.h"
 
 namespace holdfast::os {
 namespace {
 
 Bytes contents(const std::string& path) { return read_file(path, 1 << 30).value(); }
+
+TEST(Holes, a_file_that_cannot_tell_of_holes_is_data_throughout) {
+  const Fd fd = open("/proc/self/status", {}).value();
+  EXPECT_EQ(seek_data(fd.get(), 3, 100).value(), 3u);
+  EXPECT_EQ(seek_hole(fd.get(), 3, 100).value(), 100u);
+}
 
 TEST(Errno, kinds_of_failure_are_told_apart) {
   for (const auto& [value, code] :
