@@ -98,6 +98,44 @@ Status check(const Arguments& arguments) {
   return Error(ErrorCode::invalid, "no place to restore to").with_hint("Give --to DIR; --to / restores in place.");
 }
 
+struct Run {
+  bool dry_run = false;
+  bool deletes = false;
+  uint64_t removed_count = 0;
+  double seconds = 0;
+};
+
+void show(Output& output, const vault::PointInfo& point, const job::RestoreReport& report, const Run& run) {
+  const std::string removed = run.deletes ? fmt::format(", {} removed", run.removed_count) : "";
+  output.text(fmt::format("{} point {}: {} entries, {} there already, {} written{} in {}, {} problems",
+                          run.dry_run ? "would restore" : "restored", short_name(point.id), report.entry_count,
+                          report.kept_count, human_bytes(report.written_bytes), removed, human_duration(run.seconds),
+                          report.problems.size()));
+  if (run.dry_run && output.verbosity() == 0) output.text("nothing was changed; --verbose names each entry");
+  output.object({{"type", "summary"},
+                 {"recovery_point_id", to_hex(point.id)},
+                 {"entries", report.entry_count},
+                 {"kept", report.kept_count},
+                 {"bytes_written", report.written_bytes},
+                 {"removed", run.removed_count},
+                 {"skipped", report.problems.size()},
+                 {"damage", report.damage_found},
+                 {"dry_run", run.dry_run},
+                 {"seconds", run.seconds}});
+}
+
+// Only the target can have run out of room: the vault is read.
+Error failed(Error error, const PointAndKey& wanted, const std::string& directory) {
+  if (error.code() == ErrorCode::no_space) {
+    return Error(std::move(error)).during("restore into " + directory).with_hint(
+        "Make room there and run it again: it goes on where it stopped.");
+  }
+  if (error.code() == ErrorCode::cancelled) {
+    return std::move(error).with_hint("Run it again to go on where it stopped.");
+  }
+  return wanted.key.empty() ? error : with_path_hint(std::move(error), wanted.point);
+}
+
 Result<Exit> run(Context& context, const Arguments& arguments) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
@@ -111,10 +149,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     return Error(ErrorCode::unsupported, "a point of files cannot be restored into a bucket")
         .with_hint("Files are restored by --to DIR.");
   }
-  if (!vault.keyring().can_read_content(named.domain)) {
-    return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(named.id))
-        .with_hint("Use the owner's passphrase or key.");
-  }
+  TRY_DO(check_content_opens(vault, named));
   if (is_into_bucket) return restore_bucket(context, arguments, vault, named, spec.path);
   PointAndKey wanted{.point = named, .key = {}};
   wanted.key = TRY(key_of(spec));
@@ -129,27 +164,19 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   TRY_DO(check_thawed(context, vault, wanted.point, request.range, request.dry_run));
   std::function<bool(ByteView)> may_delete;
   if (arguments.has("delete")) may_delete = TRY(make_deletion_filter(vault, wanted.point, request.range.wanted));
-  const TargetRequest place = TRY(target_request(arguments, wanted.key, std::move(may_delete)));
-  auto target = TRY(context.services().open_target(place));
+  TargetRequest place = TRY(target_request(arguments, wanted.key, std::move(may_delete)));
   ProgressDisplay display(context.output(), clock, "restoring");
+  uint64_t removed_count = 0;
+  place.removed = [&](ByteView key) {
+    ++removed_count;
+    if (display.wants_entries()) display.entry_done(std::string(as_text(key)), "removed", 0);
+  };
+  auto target = TRY(context.services().open_target(place));
   auto report = job::run_restore(vault, wanted.point, *target, request, display);
   display.stop();
-  if (!report) return wanted.key.empty() ? report.error() : with_path_hint(report.error(), wanted.point);
+  if (!report) return failed(std::move(report.error()), wanted, place.directory);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
-  Output& output = context.output();
-  output.text(fmt::format("{} point {}: {} entries, {} there already, {} written in {}, {} problems",
-                          request.dry_run ? "would restore" : "restored", short_name(wanted.point.id),
-                          report->entry_count, report->kept_count, human_bytes(report->written_bytes),
-                          human_duration(seconds), report->problems.size()));
-  output.object({{"type", "summary"},
-                 {"recovery_point_id", to_hex(wanted.point.id)},
-                 {"entries", report->entry_count},
-                 {"kept", report->kept_count},
-                 {"bytes_written", report->written_bytes},
-                 {"skipped", report->problems.size()},
-                 {"damage", report->damage_found},
-                 {"dry_run", request.dry_run},
-                 {"seconds", seconds}});
+  show(context.output(), wanted.point, *report, {request.dry_run, place.delete_extra, removed_count, seconds});
   if (report->damage_found) return Exit::damage;
   return report->problems.empty() ? Exit::done : Exit::skips;
 }

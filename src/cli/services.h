@@ -54,6 +54,7 @@ struct TargetRequest {
   std::string overwrite;                     // "", "if-changed", "always", "if-newer", "never"
   bool delete_extra = false;
   std::function<bool(ByteView key)> may_delete;
+  std::function<void(ByteView key)> removed;  // Told of each name that is removed, or in a dry run would be.
   bool dry_run = false;
   bool sync = false;
   std::string owner;                         // "", "name", "number", "none"

@@ -328,7 +328,10 @@ class CountingSink : public source::ScanSink {
     }
     return {};
   }
-  Status remove(ByteView) override { return count_removed(); }
+  Status remove(ByteView key) override {
+    if (observer_.wants_entries()) observer_.entry_done(std::string(as_text(key)), "removed", 0);
+    return count_removed();
+  }
   Status remove_range(ByteView, ByteView) override { return count_removed(); }
   Status unchanged(uint64_t entry_count, uint64_t size_bytes) override {
     report_.counts.unchanged_count += entry_count;

@@ -347,6 +347,12 @@ Status BackupPipeline::apply_cuts(VaultNodes& nodes, Batch& batch) {
   return {};
 }
 
+void BackupPipeline::tell_entry(ByteView key, std::string_view action, uint64_t size_bytes) {
+  if (!observer_.wants_entries()) return;
+  const MutexLock lock(result_mutex_);
+  observer_.entry_done(std::string(as_text(key)), action, size_bytes);
+}
+
 Status BackupPipeline::apply(const Builder& builder, Batch& batch) {
   const StageTimer timer(options_.profile, Stage::tree);
   BackupCounts done;
@@ -355,6 +361,7 @@ Status BackupPipeline::apply(const Builder& builder, Batch& batch) {
       case Step::Action::remove:
         TRY_DO(builder.editor.remove(step.key));
         ++done.removed_count;
+        tell_entry(step.key, "removed", 0);
         break;
       case Step::Action::remove_range:
         TRY_DO(builder.editor.remove_range(step.key, step.to));
@@ -366,7 +373,9 @@ Status BackupPipeline::apply(const Builder& builder, Batch& batch) {
         if (step.outcome.state != ContentOutcome::State::stored) break;
         (step.item.existed ? done.changed_count : done.new_count) += 1;
         const bool is_stream = step.item.size_bytes == source::size_bytes_unknown;
-        done.size_bytes += is_stream ? step.outcome.read_bytes : step.item.size_bytes;
+        const uint64_t size_bytes = is_stream ? step.outcome.read_bytes : step.item.size_bytes;
+        done.size_bytes += size_bytes;
+        tell_entry(step.key, step.item.existed ? "changed" : "new", size_bytes);
         break;
       }
     }

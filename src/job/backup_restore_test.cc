@@ -437,6 +437,47 @@ TEST_F(BackupRestoreTest, what_cannot_be_read_is_told_left_out_and_tried_again) 
   EXPECT_EQ(source::testing::first_difference(restored, expected), "");
 }
 
+// For those who want to hear of each entry.
+class ListingObserver : public SilentObserver {
+ public:
+  void entry_done(const std::string& name, std::string_view action, uint64_t) override {
+    entries.insert(std::string(action) + " " + name);
+  }
+  bool wants_entries() const override { return true; }
+  std::set<std::string> entries;
+};
+
+TEST_F(BackupRestoreTest, observers_hear_of_each_entry_that_is_stored_planned_and_restored) {
+  StatefulSource source;
+  crypto::SeededRng rng(8);
+  for (const char* path : {"/kept", "/old", "/gone"}) source.files[*format::path_to_key(path)] = random_file(rng, 1);
+  ASSERT_TRUE(backup(source));
+  source.files.erase(*format::path_to_key("/gone"));
+  source.files[*format::path_to_key("/old")] = random_file(rng, 2);
+  source.files[*format::path_to_key("/young")] = random_file(rng, 2);
+  const std::set<std::string> expected{"changed old", "new young", "removed gone"};
+  BackupRequest request;
+  request.host = "host";
+  ListingObserver planned;
+  ASSERT_TRUE(plan_backup(*bed_.vault, source, request, planned));
+  EXPECT_EQ(planned.entries, expected);
+  ListingObserver stored;
+  const auto report = run_backup(*bed_.vault, source, request, stored);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(stored.entries, expected);
+
+  const auto state = std::make_shared<target::MemoryTargetState>();
+  ASSERT_TRUE(restore(*bed_.vault, report->point, state));
+  {
+    const MutexLock lock(state->mutex);
+    state->items.erase(*format::path_to_key("/young"));
+  }
+  ListingObserver restored;
+  target::MemoryTarget target(state);
+  ASSERT_TRUE(run_restore(*bed_.vault, report->point, target, {}, restored));
+  EXPECT_EQ(restored.entries, (std::set<std::string>{"unchanged kept", "unchanged old", "new young"}));
+}
+
 // Windows of a restore are 4 MiB: contents, holes and zeros that end at, before and behind their borders.
 TEST_F(BackupRestoreTest, contents_and_holes_around_window_borders_come_back_onto_anything) {
   constexpr size_t window = 4 << 20;
@@ -474,7 +515,15 @@ TEST_F(BackupRestoreTest, contents_and_holes_around_window_borders_come_back_ont
     state->items.begin()->second.content.resize(10);
     state->written_size_bytes = 0;
   }
-  ASSERT_TRUE(restore(*bed_.vault, report->point, state));
+  const auto again = restore(*bed_.vault, report->point, state);
+  ASSERT_TRUE(again);
+  {
+    // Of each a chunk, and all of the one that was cut off; windows make two of a chunk that straddles them.
+    const MutexLock lock(state->mutex);
+    const uint64_t chunk_size_bytes_max = 4 * bed_.vault->keyring().parameters().chunk_size_bytes_mean;
+    EXPECT_LT(state->written_size_bytes, window + 3 * state->items.size() * chunk_size_bytes_max);
+    EXPECT_EQ(again->written_bytes, state->written_size_bytes);
+  }
   EXPECT_EQ(source::testing::first_difference(contents(state), readable(source)), "");
 }
 

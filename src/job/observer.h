@@ -26,7 +26,8 @@ class Observer {
   virtual ~Observer() = default;
   // An item was left out of a backup or restore.
   virtual void skipped(const std::string& name, const Error& error) = 0;
-  // An entry was finished; only called where `wants_entries` says so.
+  // What becomes of an entry: "new", "changed", "unchanged" or "removed". Only called where `wants_entries` says so; of
+  // what a backup finds unchanged, and beneath a folder that it removes, nothing is told.
   virtual void entry_done(const std::string& name, std::string_view action, uint64_t size_bytes) = 0;
   virtual bool wants_entries() const { return false; }
 

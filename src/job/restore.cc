@@ -39,6 +39,7 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
       if (attributes) entry->attributes = std::move(*attributes);
     }
     target::Placement placement = TRY(target.place(view.key, *entry));
+    if (observer.wants_entries()) pipeline.tell_entry(view.key, placement, *entry);
     return pipeline.take(std::move(placement), *entry, nodes);
   };
   const auto lose = [&](const tree::LostNode& node) -> Status {

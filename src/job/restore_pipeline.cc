@@ -68,6 +68,14 @@ void RestorePipeline::problem(std::string name, Error error) {
   if (report_.problems.size() < problems_kept_max) report_.problems.push_back({std::move(name), std::move(error)});
 }
 
+void RestorePipeline::tell_entry(ByteView key, const target::Placement& placement, const format::Entry& entry) {
+  if (placement.action == target::Placement::Action::left_out) return;
+  const bool kept = placement.action == target::Placement::Action::done && placement.kept;
+  const std::string_view action = kept ? "unchanged" : placement.replaces ? "changed" : "new";
+  const MutexLock lock(mutex_);
+  observer_.entry_done(std::string(as_text(key)), action, format::content_size_bytes(entry.content));
+}
+
 Status RestorePipeline::judge(const std::string& name, Error error) {
   if (concerns_target(error)) return error;
   problem(name, std::move(error));
@@ -101,14 +109,14 @@ Status RestorePipeline::take(target::Placement placement, const format::Entry& e
     return {};
   }
   if (const auto* piece = std::get_if<format::ContentPiece>(&entry.content)) {
-    gathered_.push_back({std::move(placement.writer), piece->piece, piece->size_bytes, placement.existing});
+    gathered_.push_back({std::move(placement.writer), piece->piece, piece->size_bytes});
     gathered_bytes_ += piece->size_bytes;
     if (gathered_.size() < gather_count_ && gathered_bytes_ < gathered_size_bytes_max) return {};
     gather_count_ = std::min(gather_count_ * 2, gathered_count_max);
     return submit_small();
   }
   const std::string name = placement.writer->name();
-  Status taken = take_extents(std::move(placement.writer), placement.existing, entry.content, nodes);
+  Status taken = take_extents(std::move(placement.writer), entry.content, nodes);
   return taken ? taken : judge(name, std::move(taken.error()));
 }
 
@@ -156,13 +164,14 @@ Status RestorePipeline::submit(Task task) {
 }
 
 // Cuts a content into windows; a chunk that straddles two is fetched for both.
-Status RestorePipeline::take_extents(std::shared_ptr<target::Writer> writer, bool compare_first,
-                                     const format::Content& content, tree::NodeStore& nodes) {
+Status RestorePipeline::take_extents(std::shared_ptr<target::Writer> writer, const format::Content& content,
+                                     tree::NodeStore& nodes) {
   const uint64_t size_bytes = format::content_size_bytes(content);
   TRY_DO(writer->prepare(size_bytes));
   auto large = std::make_shared<Large>();
+  // An older one may stand there, or what a restore that was stopped had of this one.
+  large->compare_first = TRY(writer->read_existing(0, {}));
   large->writer = std::move(writer);
-  large->compare_first = compare_first;
   {
     const MutexLock lock(large->mutex);
     large->windows_left = 1;  // Ours, given up when all are submitted.
@@ -235,32 +244,11 @@ void RestorePipeline::work() {
   }
 }
 
-// True if what stands there is right already; then only metadata is set.
-bool RestorePipeline::keep_existing(Hands& hands, Small& small) {
-  hands.existing.resize(small.size_bytes);
-  const Status prepared = small.writer->prepare(small.size_bytes);
-  if (!prepared) return false;
-  const auto found = small.writer->read_existing(0, hands.existing);
-  if (!found || !*found || vault::hash_with(domain_.ids().piece, hands.existing) != small.piece) return false;
-  return small.writer->complete().has_value();
-}
-
-Status RestorePipeline::write_small(const Small& small, ByteView plain) {
-  if (!small.compare_first) return small.writer->write_whole(plain);
-  TRY_DO(small.writer->write_at(0, plain));
-  return small.writer->complete();
-}
-
 Status RestorePipeline::do_small(Hands& hands, Task& task) {
   std::vector<Wanted> wanted;
   wanted.reserve(task.small.size());
   for (size_t at = 0; at < task.small.size(); ++at) {
-    Small& small = task.small[at];
-    if (small.compare_first && keep_existing(hands, small)) {
-      count(1, 1, 0, 0);
-      continue;
-    }
-    wanted.push_back({.id = small.piece, .is_piece = true, .tag = at, .location = {}});
+    wanted.push_back({.id = task.small[at].piece, .is_piece = true, .tag = at, .location = {}});
   }
   uint64_t entries = 0, bytes = 0;
   const Status fetched = hands.fetcher.fetch(
@@ -270,7 +258,7 @@ Status RestorePipeline::do_small(Hands& hands, Task& task) {
         if (plain.size() != small.size_bytes) {
           return judge(small.writer->name(), Error(ErrorCode::corrupt, "its content has another length than recorded"));
         }
-        if (Status written = write_small(small, plain); !written) {
+        if (Status written = small.writer->write_whole(plain); !written) {
           return judge(small.writer->name(), std::move(written.error()));
         }
         ++entries;

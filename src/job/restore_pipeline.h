@@ -29,6 +29,8 @@ class RestorePipeline {
   // Takes what the target placed, in key order. Blocks while too much is under way.
   Status take(target::Placement placement, const format::Entry& entry, tree::NodeStore& nodes);
   void problem(std::string name, Error error) EXCLUDES(mutex_);
+  // Tells the observer what becomes of an entry, by what the target found in its place.
+  void tell_entry(ByteView key, const target::Placement& placement, const format::Entry& entry) EXCLUDES(mutex_);
   Status finish();
   RestoreReport report() EXCLUDES(mutex_);
 
@@ -38,12 +40,11 @@ class RestorePipeline {
     std::shared_ptr<target::Writer> writer;
     ChunkId piece;
     uint32_t size_bytes = 0;
-    bool compare_first = false;
   };
   // A content that is filled in windows.
   struct Large {
     std::shared_ptr<target::Writer> writer;
-    bool compare_first = false;
+    bool compare_first = false;  // Something stands there already: only what differs is written.
     Mutex mutex;
     size_t windows_left GUARDED_BY(mutex) = 0;
     bool failed GUARDED_BY(mutex) = false;
@@ -60,14 +61,11 @@ class RestorePipeline {
   };
   struct Hands;  // One worker's buffers.
 
-  Status take_extents(std::shared_ptr<target::Writer> writer, bool compare_first, const format::Content& content,
-                      tree::NodeStore& nodes);
+  Status take_extents(std::shared_ptr<target::Writer> writer, const format::Content& content, tree::NodeStore& nodes);
   Status submit_small();
   Status submit(Task task);
   void work();
   Status do_small(Hands& hands, Task& task);
-  bool keep_existing(Hands& hands, Small& small);
-  Status write_small(const Small& small, ByteView plain);
   Status do_window(Hands& hands, Task& task);
   Status fill_window(Hands& hands, Task& task, MutableByteView window, uint64_t& written_bytes);
   void end_window(Large& large, Status filled);

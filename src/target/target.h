@@ -35,8 +35,8 @@ class Writer {
   // the page cache.
   virtual Status write_at(uint64_t offset_bytes, ByteView data) = 0;
   virtual Status make_hole(uint64_t offset_bytes, uint64_t size_bytes) = 0;
-  // What stands there now, zeros beyond its end; false if nothing is there to compare with (a new file). Lets the
-  // caller write only what differs.
+  // What stands there now, zeros beyond its end; false if nothing is there to compare with (a new file), whatever the
+  // range, an empty one too. Lets the caller write only what differs.
   virtual Result<bool> read_existing(uint64_t offset_bytes, MutableByteView out) = 0;
   // Sets metadata last; after this the entry is restored.
   virtual Status complete() = 0;
@@ -51,7 +51,7 @@ struct Placement {
   Action action = Action::done;
   std::shared_ptr<Writer> writer;
   bool kept = false;      // With `done`: it was there already and was left alone.
-  bool existing = false;  // With `write`: an older one stands there; after prepare(), read_existing() yields it.
+  bool replaces = false;  // Something else stood there; for those who tell.
 };
 
 struct KeyedEntry {

@@ -52,6 +52,7 @@ Result<std::unique_ptr<target::Target>> ProgramServices::open_target(const cli::
   }
   options.delete_extra = request.delete_extra;
   options.may_delete = request.may_delete;
+  options.removed = request.removed;
   options.dry_run = request.dry_run;
   options.sync = request.sync ? target::SyncMode::data : target::SyncMode::none;
   TRY_DO(set_switches(request.allow, true, options));

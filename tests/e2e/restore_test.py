@@ -52,7 +52,9 @@ def test_a_restore_in_place_repairs_what_differs_and_leaves_the_rest_alone(user,
     os.chmod(f"{tree}/sub/touched", 0o600)
     with open(f"{tree}/extra", "wb") as out:
         out.write(b"not in the point")
-    user.restore(f"latest:{tree}", tree)
+    summary = user.run("restore", f"latest:{tree}", "--to", tree, "--json").lines()[-1]
+    # The file that is gone, the one that was cut off, and a chunk of the damaged one.
+    assert summary["bytes_written"] < (2 << 23) + (2 << 20)
     assert moments(tree)["kept"] == before["kept"]
     assert os.path.exists(f"{tree}/extra")
     actual = tree_walker.walk(tree)
@@ -85,10 +87,14 @@ def test_delete_of_a_part_touches_only_that_part(user, plain):
 def test_a_dry_run_changes_nothing_and_tells(user, plain, place):
     user.backup(plain)
     os.unlink(f"{plain}/one.txt")
+    with open(f"{plain}/sub/extra", "wb") as out:
+        out.write(b"x")
     before = tree_walker.walk(plain), moments(plain)
-    told = user.restore(f"latest:{plain}", plain, "--dry-run", "--delete").text
+    told = user.restore(f"latest:{plain}", plain, "--dry-run", "--delete", "--verbose").text
     assert (tree_walker.walk(plain), moments(plain)) == before
-    assert told.strip()
+    assert f"removed   {plain}/sub/extra" in told
+    assert f"new       {plain}/one.txt" in told
+    assert ", 1 removed in " in told
     user.restore("latest", f"{place}/nothing", "--dry-run")
     assert not os.path.exists(f"{place}/nothing")
 

@@ -52,6 +52,9 @@ struct FileTreeTargetOptions {
   // with the key such a name would have. Without it, a folder that is not empty never gives way to a file.
   bool delete_extra = false;
   std::function<bool(ByteView key)> may_delete;
+  // Told the key of each name that was removed so, or in a dry run would be. On the thread that calls place() and
+  // finish().
+  std::function<void(ByteView key)> removed;
   // Nothing changes; place() answers as it would, its writers drop what they are given.
   bool dry_run = false;
   bool cross_mounts = false;

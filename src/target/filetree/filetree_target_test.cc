@@ -7,7 +7,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
+#include <utility>
 
 #include "target/conformance.h"
 #include "target/filetree/filetree_testing.h"
@@ -277,6 +280,40 @@ TEST(FileTreeTarget, a_dry_run_changes_nothing) {
   const std::string before = describe_tree(folder / "x", Look::all);
   restore_clean(sample_point(), options);
   EXPECT_EQ(describe_tree(folder / "x", Look::all), before);
+}
+
+TEST(FileTreeTarget, a_dry_run_foretells_what_is_kept_and_removed_and_what_stands_in_the_way) {
+  const TemporaryFolder folder;
+  const Point point = sample_point();
+  restore_clean(point, into(folder / "x"));
+  fs::create_directories(folder / "x/extra/deep");
+  write_file(folder / "x/extra/deep/file", "x");
+  write_file(folder / "x/b/keep.me", "x");
+  fs::remove(folder / "x/fifo");
+  fs::create_directories(folder / "x/fifo/full");
+  FileTreeTargetOptions options = into(folder / "x");
+  options.dry_run = true;
+  const auto blocked = restore(point, options);
+  ASSERT_TRUE(blocked.has_value());
+  EXPECT_EQ(blocked->problems.size(), 1u) << blocked->text();
+  std::vector<std::string> told;
+  options.removed = [&](ByteView key) {
+    told.emplace_back(as_text(key));
+    std::replace(told.back().begin(), told.back().end(), '\0', '/');
+  };
+  options.delete_extra = true;
+  options.may_delete = [](ByteView key) { return !as_text(key).ends_with("keep.me"); };
+  const std::string before = describe_tree(folder / "x", Look::all);
+  const Restored foretold = restore_clean(point, options);
+  EXPECT_EQ(describe_tree(folder / "x", Look::all), before);
+  const std::vector<std::string> expected = std::exchange(told, {});
+  EXPECT_EQ(std::set<std::string>(expected.begin(), expected.end()),
+            (std::set<std::string>{"extra/deep/file", "extra/deep", "extra", "fifo/full", "fifo"}));
+  options.dry_run = false;
+  const Restored done = restore_clean(point, options);
+  EXPECT_EQ(told, expected);
+  EXPECT_EQ(done.kept_count, foretold.kept_count);
+  EXPECT_EQ(done.written_count, foretold.written_count);
 }
 
 TEST(FileTreeTarget, links_to_a_file_that_failed_are_problems) {

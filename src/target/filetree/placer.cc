@@ -120,7 +120,7 @@ Result<Placement> Placer::place_key(ByteView key, const format::Entry& entry) {
 }
 
 bool Placer::deletes_in(const Folder& folder) const {
-  return run_->options.delete_extra && !run_->options.dry_run && !folder.made;
+  return run_->options.delete_extra && !folder.made && !folder.missing;
 }
 
 // Leaves the folders that do not lead to the entry and enters those that do. A folder that the point does not have

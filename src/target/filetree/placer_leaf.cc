@@ -108,23 +108,28 @@ Result<Placement> Placer::place_leaf(const std::string& name, const format::Entr
   if (name.starts_with(temporary_prefix)) spot.folder->reserved_names = true;
   TRY_DO(check_allowed(attributes, run_->policy));
   if (keeps(spot, attributes)) return done(true);
-  const bool dry_run = run_->options.dry_run;
-  if (spot.there && spot.there->is_directory() && !dry_run) {
+  const bool replaces = spot.there.has_value();
+  if (spot.there && spot.there->is_directory()) {
     TRY_DO(make_way(*run_, spot.folder, name, *spot.there));
     spot.there.reset();
   }
   std::shared_ptr<LinkGroup> group;
   if (attributes.link_group != 0) {
-    if (std::optional<Placement> linked = TRY(place_link(spot, attributes.link_group, group))) return *linked;
+    if (std::optional<Placement> linked = TRY(place_link(spot, attributes.link_group, group))) {
+      linked->replaces = replaces;
+      return *std::move(linked);
+    }
   }
   EntryPlan plan = planner_.plan(std::move(attributes), path_of(*spot.folder, name));
   if (plan.attributes.type == FileType::regular) {
-    return place_file(std::move(spot), std::move(plan), format::content_size_bytes(entry.content),
-                      std::move(group));
+    Placement placed =
+        TRY(place_file(std::move(spot), std::move(plan), format::content_size_bytes(entry.content), std::move(group)));
+    placed.replaces = replaces;
+    return placed;
   }
-  if (dry_run) return done(false);
   Result<Placement> placed = place_node(spot, plan, group);
   if (!placed && group != nullptr) group->failed();
+  if (placed) placed->replaces = replaces;
   return placed;
 }
 
@@ -138,7 +143,11 @@ Result<std::optional<Placement>> Placer::place_link(const Spot& spot, uint64_t l
     group = known;
     return std::optional<Placement>();
   }
-  if (run_->options.dry_run) return std::optional(done(false));
+  if (run_->options.dry_run) {
+    const bool kept = first.state == LinkGroup::State::done && spot.there && spot.there->inode == first.inode &&
+                      spot.there->device == first.device;
+    return std::optional(done(kept));
+  }
   if (first.state == LinkGroup::State::done) {
     const bool kept = TRY(link_to_first(*run_, first, spot.folder, spot.name));
     return std::optional(done(kept));
@@ -207,6 +216,8 @@ Result<bool> Placer::keep_file(const Spot& spot, const EntryPlan& plan) {
 Result<Placement> Placer::place_node(const Spot& spot, const EntryPlan& plan,
                                      const std::shared_ptr<LinkGroup>& group) {
   Run& run = *run_;
+  const bool dry_run = run.options.dry_run;
+  if (dry_run && !spot.there) return done(false);
   const int dir_fd = spot.dir->get();
   const std::string path = path_of(*spot.folder, spot.name);
   const bool same = spot.there && run.options.overwrite != Overwrite::always &&
@@ -215,6 +226,7 @@ Result<Placement> Placer::place_node(const Spot& spot, const EntryPlan& plan,
     if (group != nullptr) group->done(spot.folder, spot.name, *spot.there);
     return done(true);
   }
+  if (dry_run) return done(false);
   const std::string made_name = spot.there ? random_temporary_name() : spot.name;
   TRY_DO(run.watch(make_node(dir_fd, made_name, plan.attributes)));
   // By handle: from here on, whatever takes the name is not touched.

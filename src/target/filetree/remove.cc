@@ -55,10 +55,20 @@ class Remover {
     }
     const FolderCache::Open dir = TRY(run_.folders.open(folder));
     if (item.kind == os::FileKind::directory) return enter(folder, item.name);
-    const Status removed = os::unlink_at(dir->get(), item.name);
+    if (!options.dry_run) TRY_DO(unlink(dir->get(), item.name));
+    tell(*folder, item.name);
+    return {};
+  }
+
+  Status unlink(int dir_fd, const std::string& name) {
+    const Status removed = os::unlink_at(dir_fd, name);
     if (removed || removed.error().code() != ErrorCode::denied) return removed;
-    clear_flags(run_, dir->get(), item.name, TRY(os::node_state({.dir_fd = dir->get(), .name = item.name.c_str()})));
-    return os::unlink_at(dir->get(), item.name);
+    clear_flags(run_, dir_fd, name, TRY(os::node_state({.dir_fd = dir_fd, .name = name.c_str()})));
+    return os::unlink_at(dir_fd, name);
+  }
+
+  void tell(const Folder& folder, const std::string& name) const {
+    if (run_.options.removed) run_.options.removed(key_of(run_, folder, name));
   }
 
   Status enter(const std::shared_ptr<Folder>& folder, const std::string& name) {
@@ -67,7 +77,7 @@ class Remover {
     child->name = name;
     const FolderCache::Open dir = TRY(run_.folders.open(child));
     const os::NodeState state = TRY(os::node_state({.fd = dir->get()}));
-    if (state.flags != 0 && run_.policy.flags) {
+    if (state.flags != 0 && run_.policy.flags && !run_.options.dry_run) {
       TRY_DO(os::change_flags(dir->get(), os::node_immutable | os::node_append_only, 0));
     }
     std::vector<os::DirectoryItem> items = TRY(os::list_directory_at(dir->get(), "."));
@@ -80,11 +90,10 @@ class Remover {
     frames_.pop_back();
     bool kept = done.keeps_something;
     if (!kept) {
-      const Result<FolderCache::Open> parent = run_.folders.open(done.folder->parent);
-      const Status removed =
-          parent ? os::remove_directory_at((*parent)->get(), done.folder->name) : Status(parent.error());
+      const Status removed = remove_folder(*done.folder);
       kept = !removed && removed.error().code() != ErrorCode::not_found;
       if (kept) run_.problem(path_of(*done.folder, {}), removed.error());
+      if (removed) tell(*done.folder, {});
     }
     if (!kept) return;
     if (frames_.empty()) {
@@ -92,6 +101,12 @@ class Remover {
     } else {
       frames_.back().keeps_something = true;
     }
+  }
+
+  Status remove_folder(const Folder& folder) {
+    if (run_.options.dry_run) return {};
+    const FolderCache::Open parent = TRY(run_.folders.open(folder.parent));
+    return os::remove_directory_at(parent->get(), folder.name);
   }
 
   Run& run_;
@@ -139,11 +154,21 @@ void remove_extra(Run& run, const std::shared_ptr<Folder>& folder,
   }
 }
 
+namespace {
+
+Status check_empty(int dir_fd, const std::string& name) {
+  if (TRY(os::list_directory_at(dir_fd, name)).empty()) return {};
+  return Error(ErrorCode::conflict, name + " is not empty");
+}
+
+}  // namespace
+
 Status make_way(Run& run, const std::shared_ptr<Folder>& folder, const std::string& name,
                 const os::NodeState& there) {
   const FolderCache::Open dir = TRY(run.folders.open(folder));
-  if (!there.is_directory()) return run.watch(os::unlink_at(dir->get(), name));
-  const Status removed = os::remove_directory_at(dir->get(), name);
+  const bool dry_run = run.options.dry_run;
+  if (!there.is_directory()) return dry_run ? Status() : run.watch(os::unlink_at(dir->get(), name));
+  const Status removed = dry_run ? check_empty(dir->get(), name) : os::remove_directory_at(dir->get(), name);
   if (removed || removed.error().code() != ErrorCode::conflict) return removed;
   if (!run.options.delete_extra) {
     return Error(ErrorCode::conflict, "replace " + name + ": a folder stands there that is not empty")
