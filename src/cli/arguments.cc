@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -15,6 +16,24 @@ std::optional<std::string> Arguments::get(std::string_view option) const {
 std::vector<std::string> Arguments::all(std::string_view option) const {
   const auto found = values_.find(option);
   return found == values_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::vector<std::string> Arguments::list(std::string_view option) const {
+  std::vector<std::string> parts;
+  for (const std::string& value : all(option)) {
+    for (std::string& part : split_at_commas(value)) parts.push_back(std::move(part));
+  }
+  return parts;
 }
 
 Result<std::optional<uint64_t>> Arguments::number(std::string_view option) const {

@@ -20,7 +20,7 @@ namespace holdfast::cli {
 namespace {
 
 constexpr Option options[] = {
-    {"tag", 0, "TAG", "Tag the point", true},
+    {"tag", 0, "TAG", "Tag the point; several are parted by commas", true},
     {"host", 'H', "HOST", "The point's host name (this machine's)"},
     {"description", 0, "TEXT", "Say what the point is"},
     {"time", 0, "SECONDS", "Seconds since 1970 as the point's time (now)"},
@@ -109,7 +109,7 @@ Result<job::BackupRequest> backup_request(Context& context, const Arguments& arg
   job::BackupRequest request;
   request.host = arguments.get("host").value_or(os::host_name());
   request.user = os::user_name();
-  request.tags = arguments.all("tag");
+  request.tags = arguments.list("tag");
   request.description = arguments.get("description").value_or("");
   request.program_version = program_version;
   request.effort = TRY(compression_effort(arguments));
@@ -237,6 +237,18 @@ void report_profile(Context& context, const Profile& profile, std::chrono::nanos
   line("whole process", whole_ns, 0, 0);
 }
 
+// What a person can do about it. A full disk is most likely the vault's.
+Error failed(Error error, const std::string& vault_url) {
+  if (error.code() == ErrorCode::no_space) {
+    return std::move(error).during("vault " + vault_url).with_hint(
+        "Make room there, as by 'holdfast collect', and run it again: what was stored is not stored again.");
+  }
+  if (error.code() == ErrorCode::cancelled) {
+    return std::move(error).with_hint("No point was made. Run it again: what was stored is not stored again.");
+  }
+  return error;
+}
+
 Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& point_id) {
   Clock& clock = context.services().clock();
   const auto begun = clock.monotonic();
@@ -253,7 +265,7 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   auto report = dry_run ? job::plan_backup(vault, *source, request, display)
                         : job::run_backup(vault, *source, request, display);
   display.stop();
-  TRY_DO(report);
+  if (!report) return failed(std::move(report.error()), TRY(context.vault_url()));
   if (!dry_run) point_id = to_hex(report->point.id);
   const double seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
   report_losses(context.output(), *report);

@@ -39,6 +39,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     return Error(ErrorCode::invalid, entry->path + ": not a regular file")
         .with_hint("'holdfast export --tar' writes whole folders.");
   }
+  TRY_DO(check_content_opens(*TRY(context.open_vault()), opened.walk->point()));
   Output& output = context.output();
   TRY_DO(opened.walk
              ->read(entry->content, begin, length > UINT64_MAX - begin ? UINT64_MAX : begin + length,

@@ -31,6 +31,8 @@ class Arguments {
   // The last value given; nothing if none was.
   std::optional<std::string> get(std::string_view option) const;
   std::vector<std::string> all(std::string_view option) const;
+  // Every value given, taken apart at commas: "a,b" are two.
+  std::vector<std::string> list(std::string_view option) const;
   const std::vector<std::string>& positionals() const { return positionals_; }
   // A whole number; `invalid` naming the option otherwise.
   Result<std::optional<uint64_t>> number(std::string_view option) const;
@@ -46,6 +48,9 @@ class Arguments {
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
   std::vector<std::string> positionals_;
 };
+
+// What stands between commas, without what is empty.
+std::vector<std::string> split_at_commas(std::string_view text);
 
 // Exit codes, the same for every command. docs/errors.md
 enum class Exit : int {

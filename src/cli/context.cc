@@ -19,9 +19,9 @@ constexpr mode_t private_mode = 0600;
 constexpr uint64_t parity_percent_default = 3, parity_percent_max = 90;
 
 std::string environment_name(std::string_view prefix, std::string_view name) {
-  if (prefix == "from-") return "HOLDFAST_FROM_" + std::string(name);
-  if (prefix == "new-") return "HOLDFAST_NEW_" + std::string(name);
-  return "HOLDFAST_" + std::string(name);
+  std::string whole = "HOLDFAST_";
+  for (const char c : prefix) whole += c == '-' ? '_' : static_cast<char>(c - 'a' + 'A');
+  return whole + std::string(name);
 }
 
 // What a file or command prints, without the newline at its end.
@@ -130,8 +130,11 @@ Result<vault::Credential> Context::credential(std::string_view prefix) {
   if (found) return std::move(*found);
   auto typed = os::prompt_secret(prefix.empty() ? "Passphrase of the vault: " : "Passphrase of the source vault: ");
   if (!typed && typed.error().code() == ErrorCode::unsupported) {
-    return Error(ErrorCode::invalid, "no passphrase given and no terminal to ask on")
-        .with_hint("Set HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE or HOLDFAST_PASSWORD_COMMAND, or give --key-file.");
+    const auto variable = [&](std::string_view name) { return environment_name(prefix, name); };
+    const std::string whose = prefix.empty() ? "" : " of the source vault";
+    return Error(ErrorCode::invalid, "no passphrase" + whose + " given and no terminal to ask on")
+        .with_hint("Set " + variable("PASSWORD") + ", " + variable("PASSWORD_FILE") + " or " +
+                   variable("PASSWORD_COMMAND") + ", or give --" + std::string(prefix) + "key-file.");
   }
   TRY_DO(typed);
   vault::Passphrase passphrase{crypto::SecretBytes::from(as_bytes(*typed))};
@@ -248,6 +251,12 @@ Result<Context::OpenedVault*> Context::open_at(const std::string& url, std::stri
   auto keyring = open_keyring(*store, seen, key, state);
   if (!keyring && keyring.error().code() == ErrorCode::not_found) {
     return no_vault_error(url);
+  }
+  if (!keyring && keyring.error().code() == ErrorCode::wrong_key) {
+    return std::move(keyring.error()).during(url).with_hint(
+        "Check what " + environment_name(prefix, "PASSWORD") + ", " + environment_name(prefix, "PASSWORD_FILE") + ", " +
+        environment_name(prefix, "PASSWORD_COMMAND") + " or " + environment_name(prefix, "KEY_FILE") +
+        " give; options go before them.");
   }
   TRY_DO(keyring);
   OpenedVault* const opened = TRY(attach(url, std::move(store), std::move(*keyring), std::move(state)));

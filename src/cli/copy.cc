@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/display_text.h"
 #include "cli/point_text.h"
 
 namespace holdfast::cli {
@@ -45,7 +46,7 @@ Result<std::vector<vault::PointInfo>> chosen_points(vault::Vault& from, const Ar
 void tell_point(Output& output, const vault::PointInfo& from, const vault::PointInfo* to, bool was_there) {
   const std::string_view did = to == nullptr ? "would copy" : was_there ? "there already" : "copied";
   const std::string as = to == nullptr ? "" : " as " + short_name(to->id);
-  output.text(fmt::format("{}: {} of {} at {}{}", did, short_name(from.id), from.point.host,
+  output.text(fmt::format("{}: {} of {} at {}{}", did, short_name(from.id), display_path(from.point.host),
                           local_time_text(from.point.begun), as));
   boost::json::object object{{"type", "copy"}, {"from", to_hex(from.id)}, {"existed", was_there}};
   if (to != nullptr) object["recovery_point_id"] = to_hex(to->id);

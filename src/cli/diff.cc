@@ -80,17 +80,34 @@ Status check_path(vault::Vault& vault, const vault::PointInfo& before, const vau
   return with_path_hint(Error(ErrorCode::not_found, path + ": in neither of the two recovery points"), after);
 }
 
+// The path to compare: behind the points or in both of them. None: everything.
+Result<std::optional<std::string>> path_of(const std::vector<std::string>& words, const job::PointSpec& before,
+                                           const job::PointSpec& after) {
+  if (!before.path && !after.path) return words.size() > 2 ? std::optional(words[2]) : std::nullopt;
+  if (words.size() > 2 || before.path != after.path) {
+    return Error(ErrorCode::invalid, "the same path is compared in both points")
+        .with_hint("Give it once, behind the points: 'holdfast diff POINT POINT PATH'.");
+  }
+  return before.path;
+}
+
 Result<Exit> run(Context& context, const Arguments& arguments) {
-  vault::Vault& vault = *TRY(context.open_vault());
   const auto& words = arguments.positionals();
+  const job::PointSpec before_spec = TRY(job::parse_point_spec(words[0]));
+  const job::PointSpec after_spec = TRY(job::parse_point_spec(words[1]));
+  const std::optional<std::string> chosen = TRY(path_of(words, before_spec, after_spec));
+  vault::Vault& vault = *TRY(context.open_vault());
   const job::PointFilter filter = filter_of(arguments);
-  const vault::PointInfo before = TRY(find_point(vault, words[0], filter));
-  const vault::PointInfo after = TRY(find_point(vault, words[1], filter));
+  const vault::PointInfo before = TRY(find_point(vault, before_spec.name, filter));
+  const vault::PointInfo after = TRY(find_point(vault, after_spec.name, filter));
   if (job::is_bucket(before) || job::is_bucket(after)) {
+    if (chosen) {
+      return Error(ErrorCode::unsupported, "a bucket's points are compared whole").with_hint("Leave out the path.");
+    }
     return diff_buckets(context, arguments, vault, before, after);
   }
-  const std::string path = words.size() > 2 ? words[2] : "/";
-  if (words.size() > 2) TRY_DO(check_path(vault, before, after, path));
+  const std::string path = chosen.value_or("/");
+  if (chosen) TRY_DO(check_path(vault, before, after, path));
   Output& output = context.output();
   const bool lists = !arguments.has("stat");
   Summary summary;
@@ -108,7 +125,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
 
 Command diff_command() {
   return {.name = "diff",
-          .positionals = "POINT POINT [PATH]",
+          .positionals = "POINT[:PATH] POINT[:PATH] [PATH]",
           .summary = "Show what differs between two recovery points",
           .description =
               "A line for each path at or beneath PATH: + added, - removed, M changed content, U changed metadata "

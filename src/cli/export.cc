@@ -136,6 +136,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   vault::Vault& vault = *TRY(context.open_vault());
   Wanted wanted;
   wanted.point = TRY(find_point(vault, spec.name, filter_of(arguments)));
+  TRY_DO(check_content_opens(vault, wanted.point));
   wanted.path = spec.path.value_or("/");
   wanted.file = arguments.get("output");
   if (const auto file = arguments.get("archive")) wanted.file = file;

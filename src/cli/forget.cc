@@ -118,6 +118,10 @@ Result<std::vector<Verdict>> judge_by_rules(Context& context, vault::Vault& vaul
     std::vector<Verdict> verdicts;
     for (size_t at = 0; at < items.size(); ++at) verdicts.push_back({group.points[at], std::move(decisions[at])});
     tell(output, title_of(group), verdicts);
+    if (std::none_of(verdicts.begin(), verdicts.end(), [](const Verdict& one) { return one.decision.keep; })) {
+      return Error(ErrorCode::invalid, "the rules keep no point of " + title_of(group) + "; nothing was forgotten")
+          .with_hint("Check the rules, as for a mistyped tag; points that are to go all the same go by name.");
+    }
     std::move(verdicts.begin(), verdicts.end(), std::back_inserter(all));
   }
   return all;

@@ -215,7 +215,10 @@ void ProgressDisplay::entry_done(const std::string& name, std::string_view actio
   }
 }
 
-std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows) {
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = display_path(cell);
+  }
   std::vector<size_t> widths;
   for (const std::string& cell : header) widths.push_back(cell.size() - (cell.starts_with('>') ? 1 : 0));
   for (const auto& row : rows) {

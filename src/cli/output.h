@@ -81,8 +81,9 @@ class ProgressDisplay : public job::Observer {
   std::unique_ptr<Ticker> ticker_;
 };
 
-// A table with columns as wide as their widest cell; right-aligned where the header says so by a leading '>'.
-std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
+// A table with columns as wide as their widest cell; right-aligned where the header says so by a leading '>'. Cells may
+// hold anything: hosts and tags are what others called them.
+std::string format_table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows);
 std::string human_bytes(uint64_t bytes);         // "1.5 GiB"
 std::string human_duration(double seconds);      // "1:02:03", "0.25 s"
 std::string rfc3339(UnixTimeNs time);            // UTC: "2026-11-22T20:25:00.000000000Z"

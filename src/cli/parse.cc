@@ -71,6 +71,39 @@ std::vector<std::string> command_first(const std::vector<std::string>& words) {
   return rest;
 }
 
+// "vault" of "vault create", "vault info", ...: their names. Empty: no command begins so.
+std::string commands_of_group(std::string_view word) {
+  std::string names;
+  for (const Command& command : command_table()) {
+    if (!command.name.starts_with(std::string(word) + " ")) continue;
+    names += names.empty() ? "" : ", ";
+    names += command.name;
+  }
+  return names;
+}
+
+struct Habit {
+  std::string_view word;     // What other programs call it.
+  std::string_view command;  // What it is called here.
+};
+constexpr Habit habits[] = {
+    {"init", "vault create"}, {"snapshots", "points"}, {"list", "points"}, {"check", "verify"}, {"prune", "collect"},
+    {"dump", "cat"},          {"stats", "vault stats"}, {"passwd", "key add"}, {"unlock", "collect"},
+    {"create", "backup"},     {"extract", "restore"},  {"delete", "forget"},
+};
+
+Error unknown_command(const std::string& word) {
+  if (const std::string names = commands_of_group(word); !names.empty()) {
+    return Error(ErrorCode::invalid, "'" + word + "' wants a second word").with_hint("There are " + names + ".");
+  }
+  const Error unknown(ErrorCode::invalid, "unknown command '" + word + "'");
+  for (const Habit& habit : habits) {
+    if (habit.word != word) continue;
+    return Error(unknown).with_hint("Here it is called 'holdfast " + std::string(habit.command) + "'.");
+  }
+  return Error(unknown).with_hint("'holdfast --help' shows what there is.");
+}
+
 bool asks_for_help(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--") return false;
@@ -91,7 +124,7 @@ Result<std::variant<ParsedLine, HelpText>> parse(const std::vector<std::string>&
   if (command == nullptr) {
     if (words.empty()) return usage_error("no command given", nullptr);
     if (ordered[0] == "--version") return Parsed(HelpText{"--version"});
-    return usage_error("unknown command '" + ordered[0] + "'", nullptr);
+    return unknown_command(ordered[0]);
   }
   CLI::App app;
   app.set_help_flag();

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <set>
 
+#include "cli/output.h"
 #include "cli/retention_options.h"
 #include "cli/store_policy.h"
 #include "cli/verify_sample.h"
@@ -48,6 +49,31 @@ TEST(Parse, an_unknown_command_is_named_whatever_stands_before_it) {
   const auto result = parse({"--vault", "/v", "frobnicate"});
   ASSERT_FALSE(result.has_value());
   EXPECT_NE(result.error().message().find("'frobnicate'"), std::string::npos) << result.error().message();
+}
+
+TEST(Parse, half_a_command_and_words_of_other_programs_are_told_what_is_meant) {
+  EXPECT_NE(parse({"key"}).error().hint().find("key list, key add"), std::string::npos) << parse({"key"}).error().hint();
+  EXPECT_NE(parse({"snapshots"}).error().hint().find("'holdfast points'"), std::string::npos);
+  // Whoever is led there finds it.
+  for (const char* word : {"init", "check", "prune", "dump", "passwd", "create", "extract", "delete", "stats", "list"}) {
+    const std::string hint = parse({word}).error().hint();
+    const size_t begin = hint.find("'holdfast ") + 10;
+    const std::string name = hint.substr(begin, hint.rfind('\'') - begin);
+    EXPECT_TRUE(std::ranges::any_of(command_table(), [&](const Command& one) { return one.name == name; })) << hint;
+  }
+}
+
+TEST(Arguments, lists_are_taken_apart_at_commas) {
+  Arguments arguments;
+  arguments.add("tag", "a,b");
+  arguments.add("tag", ",c d,");
+  EXPECT_EQ(arguments.list("tag"), (std::vector<std::string>{"a", "b", "c d"}));
+  EXPECT_TRUE(arguments.list("host").empty());
+}
+
+TEST(Output, tables_show_what_others_wrote_without_acting_on_it) {
+  const std::string table = format_table({"HOST", ">SIZE"}, {{"web\x1b[2J\n", "1"}, {"plain", "22"}});
+  EXPECT_EQ(table, "HOST          SIZE\nweb\\x1b[2J\\n     1\nplain           22");
 }
 
 TEST(CommandTable, names_and_options_are_unique) {

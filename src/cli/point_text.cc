@@ -46,7 +46,7 @@ boost::json::object point_object(const vault::PointInfo& point) {
 }
 
 job::PointFilter filter_of(const Arguments& arguments) {
-  return {.host = arguments.get("host").value_or(""), .paths = arguments.all("path"), .tags = arguments.all("tag")};
+  return {.host = arguments.get("host").value_or(""), .paths = arguments.all("path"), .tags = arguments.list("tag")};
 }
 
 namespace {
@@ -65,6 +65,10 @@ Status check_newest_is_known(vault::Vault& vault) {
 }  // namespace
 
 Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter) {
+  if (text.find(':') != std::string_view::npos) {
+    return Error(ErrorCode::invalid, "'" + std::string(text) + "': a whole point is wanted here, not a path in one")
+        .with_hint("Leave out ':' and what follows it.");
+  }
   const std::vector<vault::PointInfo> points = TRY(vault.points());
   if (text == "latest") TRY_DO(check_newest_is_known(vault));
   auto found = job::resolve_point(points, text, filter);
@@ -72,6 +76,12 @@ Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, 
     return std::move(found.error()).with_hint("'holdfast points' lists what there is.");
   }
   return found;
+}
+
+Status check_content_opens(vault::Vault& vault, const vault::PointInfo& point) {
+  if (vault.keyring().can_read_content(point.domain)) return {};
+  return Error(ErrorCode::refused, "this credential opens no content of point " + short_name(point.id))
+      .with_hint("Use the owner's passphrase or key.");
 }
 
 Result<Bytes> key_of(const job::PointSpec& spec) {

@@ -30,16 +30,6 @@ constexpr SpanOption span_options[] = {
     {"keep-within-yearly", &job::RetentionPolicy::within_yearly},
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
 Result<int> count_of(const Arguments& arguments, std::string_view option) {
   const std::string text = arguments.get(option).value_or("0");
   if (text == "unlimited" || text == "-1") return job::keep_unlimited;
@@ -63,7 +53,7 @@ Result<job::RetentionPolicy> retention_policy_of(const Arguments& arguments) {
     policy.*option.span = *span;
   }
   for (const std::string& tags : arguments.all("keep-tag")) {
-    policy.tags.push_back(split(tags));
+    policy.tags.push_back(split_at_commas(tags));
     if (policy.tags.back().empty()) return Error(ErrorCode::invalid, "--keep-tag: no tag given");
   }
   return policy;
@@ -73,7 +63,7 @@ Result<job::Grouping> grouping_of(const Arguments& arguments) {
   const auto text = arguments.get("group-by");
   if (!text) return job::Grouping{};
   job::Grouping grouping{.host = false, .paths = false, .tags = false};
-  for (const std::string& part : split(*text)) {
+  for (const std::string& part : split_at_commas(*text)) {
     if (part == "host") {
       grouping.host = true;
     } else if (part == "path" || part == "paths") {

@@ -39,7 +39,7 @@ Status for_skipped(vault::Vault& vault, const vault::PointInfo& point,
 void print_text(const vault::PointInfo& point, Output& output) {
   const format::RecoveryPoint& about = point.point;
   const auto row = [&](std::string_view name, const std::string& value) {
-    if (!value.empty()) output.text(fmt::format("{:<13}{}", name, value));
+    if (!value.empty()) output.text(fmt::format("{:<13}{}", name, display_path(value)));
   };
   row("point", to_hex(point.id));
   row("time", local_time_text(about.begun));
@@ -47,7 +47,7 @@ void print_text(const vault::PointInfo& point, Output& output) {
   row("host", about.host);
   row("user", about.user);
   row("kind", about.kind);
-  row("paths", fmt::format("{}", fmt::join(about.roots, "\n             ")));
+  for (const std::string& root : about.roots) row(&root == about.roots.data() ? "paths" : "", root);
   row("tags", fmt::format("{}", fmt::join(about.tags, ", ")));
   row("description", about.description);
   row("parent", about.parent.is_none() ? "none" : to_hex(about.parent));

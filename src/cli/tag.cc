@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/display_text.h"
 #include "cli/point_text.h"
 #include "job/forget.h"
 
@@ -35,10 +36,9 @@ Status check(const Arguments& arguments) {
 std::set<std::string> new_tags(const Arguments& arguments, const std::vector<std::string>& before) {
   std::set<std::string> tags(before.begin(), before.end());
   if (arguments.has("set")) tags.clear();
-  for (const std::string& tag : arguments.all("set")) tags.insert(tag);
-  for (const std::string& tag : arguments.all("add")) tags.insert(tag);
-  for (const std::string& tag : arguments.all("remove")) tags.erase(tag);
-  tags.erase("");
+  for (const std::string& tag : arguments.list("set")) tags.insert(tag);
+  for (const std::string& tag : arguments.list("add")) tags.insert(tag);
+  for (const std::string& tag : arguments.list("remove")) tags.erase(tag);
   return tags;
 }
 
@@ -53,9 +53,9 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     std::vector<std::string> tags(wanted.begin(), wanted.end());
     if (tags != point.point.tags) TRY_DO(job::annotate_point(vault, point.id, tags));
     point.point.tags = std::move(tags);
-    context.output().text(fmt::format("point {}: {}", short_name(point.id),
-                                      point.point.tags.empty() ? "no tags"
-                                                               : fmt::format("{}", fmt::join(point.point.tags, ", "))));
+    const auto& now = point.point.tags;
+    const std::string shown = now.empty() ? "no tags" : fmt::format("{}", fmt::join(now, ", "));
+    context.output().text(fmt::format("point {}: {}", short_name(point.id), display_path(shown)));
     context.output().object(point_object(point));
   }
   return Exit::done;
@@ -67,7 +67,7 @@ Command tag_command() {
   return {.name = "tag",
           .positionals = "POINT...",
           .summary = "Change the tags of recovery points",
-          .description = "A point keeps its id whatever its tags.",
+          .description = "A point keeps its id whatever its tags. Several tags in one option are parted by commas.",
           .options = options,
           .positionals_min = 1,
           .positionals_max = 100'000,

@@ -72,6 +72,10 @@ def test_diff_names_what_was_added_removed_and_changed(library):
         {"added", "f000005", "f000006"}
     same = library.user.run("diff", first, first).text
     assert "crowd/" not in same
+    beneath = [f"{point}:{library.tree}/crowd" for point in (first, second)]
+    within = library.user.run("diff", *beneath).text.splitlines()
+    assert within[:-1] == [line for line in lines if "/crowd" in line]
+    library.user.run("diff", beneath[0], second, expect=FAILED)
 
 
 @pytest.fixture(name="mounted")

@@ -74,6 +74,8 @@ def test_forget_keeps_what_has_a_tag_to_keep(user, plain):
         last = user.backup(plain)["recovery_point_id"]
     user.run("forget", "--keep-tag", "keep", "--keep-last", "1")
     assert [point["id"] for point in user.points()] == [kept, last]
+    assert "keep no point" in user.run("forget", "--keep-tag", "kep", expect=FAILED).errors
+    assert [point["id"] for point in user.points()] == [kept, last]
 
 
 def test_forget_by_calendar_keeps_points_of_one_moment_once(user, plain):
@@ -149,8 +151,11 @@ def test_an_export_streams_to_standard_output(user, plain, place):
 
 def test_a_self_contained_export_is_restored_with_no_vault(library, binary, place):
     path = f"{place}/point.holdfast"
-    library.user.run("export", library.second["recovery_point_id"], "--format", "holdfast", "--output", path)
-    stranger = Holdfast(binary, place, None)
+    library.user.run("export", library.second["recovery_point_id"], "--format", "holdfast", "--output", path,
+                     env={"HOLDFAST_EXPORT_PASSWORD": "of its own"})
+    Holdfast(binary, place, None).run("restore", "latest", "--from-export", path, "--to", f"{place}/back",
+                                      expect=WRONG_KEY)
+    stranger = Holdfast(binary, place, None, password="of its own")
     stranger.run("restore", f"{library.tree}", "--from-export", path, "--to", f"{place}/back")
     assert tree_walker.compare(library.after, tree_walker.walk(f"{place}/back")) == []
 

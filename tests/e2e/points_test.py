@@ -70,11 +70,12 @@ def test_an_empty_vault_lists_no_points(user):
 
 
 def test_points_are_filtered_by_host_path_and_tag(user, plain):
-    one = user.backup("--host", "alpha", "--tag", "x", plain)["recovery_point_id"]
+    one = user.backup("--host", "alpha", "--tag", "x,y", plain)["recovery_point_id"]
     two = user.backup("--host", "beta", f"{plain}/sub")["recovery_point_id"]
     assert [point["id"] for point in user.points("--host", "alpha")] == [one]
     assert [point["id"] for point in user.points("--host", "beta")] == [two]
     assert [point["id"] for point in user.points("--tag", "x")] == [one]
+    assert [point["id"] for point in user.points("--tag", "y,x")] == [one]
     assert [point["id"] for point in user.points("--path", f"{plain}/sub")] == [two]
     assert user.points("--host", "gamma") == []
 

@@ -65,7 +65,8 @@ Status ArchiveStore::load_index() {
   std::array<std::byte, head_size_bytes> head{};
   if (about.kind != os::FileKind::file || about.size_bytes < head_size_bytes + tail_size_bytes ||
       TRY(os::pread_full(file_.get(), head, 0)) != head.size() || !as_text(head).starts_with("HFarchive v1\n")) {
-    return broken("not an archive of Holdfast");
+    return broken("not an archive of Holdfast").with_hint(
+        "A vault is a folder, a URL, or a file that 'holdfast export --archive' wrote.");
   }
   std::array<std::byte, tail_size_bytes> tail{};
   const uint64_t tail_offset = about.size_bytes - tail_size_bytes;

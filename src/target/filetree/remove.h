@@ -14,8 +14,8 @@ namespace holdfast::target::filetree {
 Bytes key_of(const Run& run, const Folder& folder, const std::string& name);
 
 // Removes what stands in `folder` but is not among `keep`, with all beneath it. Temporary files of `keep`'s names stay.
-// Never leaves the folder's mount. What cannot be removed is recorded as a problem. In a dry run nothing is removed, only
-// told.
+// Never leaves the folder's mount. What cannot be removed is recorded as a problem. In a dry run it is only told what
+// would go.
 void remove_extra(Run& run, const std::shared_ptr<Folder>& folder,
                   const std::unordered_set<std::string>& keep);
 
