@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <condition_variable>
 #include <limits>
+#include <mutex>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -237,6 +240,37 @@ void report_profile(Context& context, const Profile& profile, std::chrono::nanos
   line("whole process", whole_ns, 0, 0);
 }
 
+// Counts what a first backup has before it, once it takes longer than a moment: without that the display could not tell
+// how long it will take. Later ones are measured by their parent.
+class Census {
+ public:
+  Census(Context& context, SourceRequest wanted, job::Progress& progress) {
+    const bool is_bucket = !wanted.paths.empty() && context.services().is_bucket_url(wanted.paths.front());
+    if (!context.output().shows_status() || wanted.stdin_name || is_bucket) return;
+    wanted.own_folder_met = [](const std::string&, const std::string&) {};
+    Services& services = context.services();
+    thread_ = std::jthread([&services, wanted = std::move(wanted), &progress](std::stop_token stop) {
+      count(services, wanted, progress, std::move(stop));
+    });
+  }
+
+ private:
+  static void count(Services& services, const SourceRequest& wanted, job::Progress& progress, std::stop_token stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    if (wake.wait_for(lock, stop, begins_after, [&] { return stop.stop_requested(); })) return;
+    if (progress.entries_expected > 0) return;
+    auto source = services.open_source(wanted);
+    if (!source) return;
+    const auto counts = job::count_source(**source, stop);
+    if (counts && progress.entries_expected == 0) progress.bytes_expected = counts->size_bytes;
+  }
+
+  static constexpr auto begins_after = std::chrono::seconds(2);
+  std::jthread thread_;
+};
+
 // What a person can do about it. A full disk is most likely the vault's.
 Error failed(Error error, const std::string& vault_url) {
   if (error.code() == ErrorCode::no_space) {
@@ -262,8 +296,11 @@ Result<Exit> back_up(Context& context, const Arguments& arguments, std::string& 
   if (arguments.has("profile")) request.profile = &profile;
   const bool dry_run = arguments.has("dry-run");
   ProgressDisplay display(context.output(), clock, "backing up");
+  std::optional<Census> census;
+  if (!dry_run) census.emplace(context, std::move(wanted), display.progress);
   auto report = dry_run ? job::plan_backup(vault, *source, request, display)
                         : job::run_backup(vault, *source, request, display);
+  census.reset();
   display.stop();
   if (!report) return failed(std::move(report.error()), TRY(context.vault_url()));
   if (!dry_run) point_id = to_hex(report->point.id);

@@ -170,10 +170,8 @@ ProgressDisplay::ProgressDisplay(Output& output, Clock& clock, std::string verb)
       }
       std::string line = fmt::format("{}  {} entries  {}  {}/s", verb_, entries, human_bytes(bytes),
                                      human_bytes(static_cast<uint64_t>(rate)));
-      if (expected > bytes && rate > 0) {
-        line += fmt::format("  {}% left {}", bytes * 100 / expected,
-                            human_duration(static_cast<double>(expected - bytes) / rate));
-      }
+      const std::string left = time_left_text(progress, seconds);
+      if (!left.empty()) line += "  " + left;
       output_.status(line);
     }
   });
@@ -243,6 +241,15 @@ std::string format_table(const std::vector<std::string>& header, std::vector<std
   for (const auto& row : rows) add_row(row, false);
   if (!text.empty()) text.pop_back();
   return text;
+}
+
+std::string time_left_text(const job::Progress& progress, double seconds) {
+  const bool by_bytes = progress.bytes_expected > 0;
+  const uint64_t done = by_bytes ? progress.bytes_done : progress.entries_done;
+  const uint64_t expected = by_bytes ? progress.bytes_expected : progress.entries_expected;
+  if (done == 0 || done >= expected || seconds <= 0) return "";
+  const double share = static_cast<double>(done) / static_cast<double>(expected);
+  return fmt::format("{}% left {}", static_cast<unsigned>(share * 100), human_duration(seconds / share - seconds));
 }
 
 std::string human_bytes(uint64_t bytes) {

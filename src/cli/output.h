@@ -81,6 +81,9 @@ class ProgressDisplay : public job::Observer {
   std::unique_ptr<Ticker> ticker_;
 };
 
+// "37% left 0:12": of the bytes where it is known how many there will be, else of the entries; empty if nothing can be
+// said yet.
+std::string time_left_text(const job::Progress& progress, double seconds);
 // A table with columns as wide as their widest cell; right-aligned where the header says so by a leading '>'. Cells may
 // hold anything: hosts and tags are what others called them.
 std::string format_table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows);

@@ -76,6 +76,21 @@ TEST(Output, tables_show_what_others_wrote_without_acting_on_it) {
   EXPECT_EQ(table, "HOST          SIZE\nweb\\x1b[2J\\n     1\nplain           22");
 }
 
+TEST(Output, what_is_left_goes_by_bytes_where_they_are_known_and_else_by_entries) {
+  job::SilentObserver run;
+  EXPECT_EQ(time_left_text(run.progress, 10), "");
+  run.progress.entries_done = 25;
+  EXPECT_EQ(time_left_text(run.progress, 10), "");
+  run.progress.entries_expected = 100;
+  EXPECT_EQ(time_left_text(run.progress, 10), "25% left 30 s");
+  run.progress.bytes_expected = 1000;
+  EXPECT_EQ(time_left_text(run.progress, 10), "");
+  run.progress.bytes_done = 500;
+  EXPECT_EQ(time_left_text(run.progress, 10), "50% left 10 s");
+  run.progress.bytes_done = 1001;  // More came than was counted.
+  EXPECT_EQ(time_left_text(run.progress, 10), "");
+}
+
 TEST(CommandTable, names_and_options_are_unique) {
   std::set<std::string_view> names;
   for (const Command& command : command_table()) {

@@ -241,6 +241,7 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
   if (parent) entries.emplace(domain, to_root(parent->point.entries), parent->point.size_bytes);
+  if (parent) observer.progress.entries_expected = parent->point.entry_count;
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   retry.insert(base.lost.keys.begin(), base.lost.keys.end());
@@ -358,6 +359,15 @@ class CountingSink : public source::ScanSink {
 };
 
 }  // namespace
+
+Result<BackupCounts> count_source(source::Source& source, std::stop_token stop) {
+  BackupReport report;
+  SilentObserver observer;
+  CountingSink sink(report, observer);
+  const std::set<Bytes> nothing;
+  TRY_DO(source.scan({.retry = &nothing, .reads_contents = false, .stop = std::move(stop)}, sink));
+  return report.counts;
+}
 
 Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
                                  Observer& observer) {

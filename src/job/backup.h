@@ -61,4 +61,7 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
 Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, const BackupRequest& request,
                                  Observer& observer);
 
+// What a first backup of the source would hold; reads no contents, and no vault. For whoever shows how much is left.
+Result<BackupCounts> count_source(source::Source& source, std::stop_token stop);
+
 }  // namespace holdfast::job

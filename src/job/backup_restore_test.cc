@@ -465,6 +465,11 @@ TEST_F(BackupRestoreTest, observers_hear_of_each_entry_that_is_stored_planned_an
   const auto report = run_backup(*bed_.vault, source, request, stored);
   ASSERT_TRUE(report);
   EXPECT_EQ(stored.entries, expected);
+  EXPECT_EQ(stored.progress.entries_expected, 3u);  // As many as its parent has.
+  const auto counted = count_source(source, {});
+  ASSERT_TRUE(counted);
+  EXPECT_EQ(counted->new_count, report->point.point.entry_count);
+  EXPECT_EQ(counted->size_bytes, report->point.point.size_bytes);
 
   const auto state = std::make_shared<target::MemoryTargetState>();
   ASSERT_TRUE(restore(*bed_.vault, report->point, state));

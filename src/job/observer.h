@@ -14,7 +14,7 @@ namespace holdfast::job {
 // from any thread.
 struct Progress {
   std::atomic<uint64_t> entries_done = 0;
-  std::atomic<uint64_t> entries_expected = 0;  // 0: not known.
+  std::atomic<uint64_t> entries_expected = 0;  // 0: not known. Of a backup: as many as its parent has.
   std::atomic<uint64_t> bytes_done = 0;        // Read from the source or written to the target.
   std::atomic<uint64_t> bytes_expected = 0;
   std::atomic<uint64_t> problems = 0;
