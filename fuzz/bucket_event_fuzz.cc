@@ -28,6 +28,8 @@ void message(std::string_view text) {
 void state(std::string_view text) {
   const auto decoded = decode_feed_state(as_bytes(text));
   if (decoded) CHECK(equal(encode_feed_state(*decoded), as_bytes(text)));
+  const auto of_inventory = decode_inventory_state(as_bytes(text));
+  if (of_inventory) CHECK(equal(encode_inventory_state(*of_inventory), as_bytes(text)));
 }
 
 void rules(std::string_view text) {

@@ -41,7 +41,8 @@ constexpr Option options[] = {
     {"files-from", 0, "FILE", "Back up the paths named in a file, one a line", true},
     {"current-only", 0, "", "Of a bucket: leave out versions that were replaced or deleted"},
     {"changes", 0, "QUEUE", "Of a bucket: ask for what this SQS queue (URL or ARN) heard of, instead of listing all"},
-    {"reconcile-every", 0, "TIME", "With --changes: list all so often nevertheless (24h)"},
+    {"inventory", 0, "URL", "Of a bucket: ask for what reports of S3 Inventory point to, instead of listing all"},
+    {"reconcile-every", 0, "TIME", "With --changes (24h) or --inventory (7d): list all so often nevertheless"},
     {"stdin", 0, "", "Back up standard input"},
     {"stdin-name", 0, "NAME", "Under this name (stdin)"},
     {"compression", 0, "EFFORT", "fast, auto, better or max"},
@@ -61,11 +62,19 @@ Result<SourceRequest> source_request(Context& context, const Arguments& argument
   if (arguments.has("stdin")) request.stdin_name = arguments.get("stdin-name").value_or("stdin");
   request.changes_queue = arguments.get("changes").value_or("");
   request.listing_interval = TRY(arguments.duration("reconcile-every"));
-  if (request.listing_interval && request.changes_queue.empty()) {
-    return Error(ErrorCode::invalid, "--reconcile-every is of no use without --changes");
+  request.inventory = arguments.get("inventory").value_or("");
+  if (request.listing_interval && request.changes_queue.empty() && request.inventory.empty()) {
+    return Error(ErrorCode::invalid, "--reconcile-every is of no use without --changes or --inventory");
   }
   if (!request.changes_queue.empty() && request.stdin_name) {
     return Error(ErrorCode::invalid, "--changes: only a bucket tells a queue of its changes");
+  }
+  if (!request.inventory.empty() && request.stdin_name) {
+    return Error(ErrorCode::invalid, "--inventory: only a bucket has inventories");
+  }
+  if (!request.inventory.empty() && !request.changes_queue.empty()) {
+    return Error(ErrorCode::invalid, "--inventory and --changes do not go together")
+        .with_hint("A queue tells more, and sooner; take --inventory where there is none.");
   }
   if (request.paths.empty() == !request.stdin_name) {
     return Error(ErrorCode::invalid, request.stdin_name ? "--stdin backs up nothing else" : "nothing to back up")
@@ -170,19 +179,29 @@ void report_changes(Output& output, const source::ChangeNews& changes) {
   if (changes.by_events) {
     output.text(fmt::format("changes from the queue: {} events, {} keys asked for; listed again from {} on",
                             changes.event_count, changes.key_count, due));
+  } else if (changes.by_report && changes.report_is_new) {
+    output.text(fmt::format("changes from the inventory of {}: {} keys asked for; listed again from {} on",
+                            local_time_text(changes.report_time), changes.key_count, due));
+  } else if (changes.by_report) {
+    output.text(fmt::format("no inventory is newer than what the last backup knew (the newest: {}): {} keys asked for; "
+                            "listed again from {} on",
+                            local_time_text(changes.report_time), changes.key_count, due));
   } else {
-    output.text(fmt::format("everything was listed: {}; {} events taken; listed again from {} on", changes.reason,
-                            changes.event_count, due));
+    const std::string taken = changes.event_count > 0 ? fmt::format(" {} events taken;", changes.event_count) : "";
+    output.text(fmt::format("everything was listed: {};{} listed again from {} on", changes.reason, taken, due));
   }
   for (const std::string& remark : changes.remarks) output.warn(remark);
 }
 
 boost::json::object json_of(const source::ChangeNews& changes) {
-  boost::json::object object{{"by", changes.by_events ? "events" : "listing"},
+  const std::string_view by = changes.by_events ? "events" : changes.by_report ? "inventory" : "listing";
+  boost::json::object object{{"by", by},
                              {"events", changes.event_count},
                              {"keys_asked", changes.key_count},
                              {"next_listing", rfc3339(changes.next_listing)}};
-  if (!changes.by_events) object["reason"] = changes.reason;
+  if (!changes.by_events && !changes.by_report) object["reason"] = changes.reason;
+  if (changes.by_report) object["inventory"] = rfc3339(changes.report_time);
+  if (changes.by_report) object["inventory_is_new"] = changes.report_is_new;
   return object;
 }
 

@@ -29,7 +29,8 @@ struct SourceRequest {
   std::vector<std::string> paths;            // Or one s3://BUCKET/PREFIX or ARN.
   bool current_only = false;                 // Of a bucket: leave older versions out.
   std::string changes_queue;                 // Of a bucket: the SQS queue that hears of its changes, URL or ARN.
-  std::optional<std::chrono::nanoseconds> listing_interval;         // With such a queue: list all so often.
+  std::string inventory;                     // Of a bucket: s3://BUCKET/FOLDER in which reports of it arrive.
+  std::optional<std::chrono::nanoseconds> listing_interval;         // With either: list all so often.
   std::function<void(const source::ChangeNews&)> changes_found;     // Likewise: told once, on the scan's thread.
   std::vector<std::string> excludes;
   std::vector<std::string> excludes_ignoring_case;

@@ -75,6 +75,23 @@ Result<std::unique_ptr<source::ChangeFeed>> open_feed(const cli::SourceRequest& 
   return std::make_unique<source::ChangeFeed>(std::move(connection), std::move(options), rng);
 }
 
+// None where none was named.
+Result<std::unique_ptr<source::Inventory>> open_inventory(const cli::SourceRequest& request, Clock& clock, Rng& rng) {
+  if (request.inventory.empty()) return std::unique_ptr<source::Inventory>();
+  const aws::s3::Location place = TRY(aws::s3::parse_location(request.inventory).during("--inventory"));
+  if (!place.others.empty()) {
+    return Error(ErrorCode::invalid, place.name() + ": option '" + place.others.front().first + "' is unknown");
+  }
+  auto parts = TRY(aws::s3::make_connection_parts(place, os::environment_variable, clock, rng));
+  source::InventoryOptions options;
+  options.folder = place.prefix;
+  options.listing_interval = request.listing_interval.value_or(options.listing_interval);
+  options.scratch_folder = os::environment_variable("TMPDIR").value_or(options.scratch_folder);
+  options.told = request.changes_found;
+  return std::make_unique<source::Inventory>(std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng),
+                                             std::move(options));
+}
+
 Result<std::unique_ptr<source::Source>> open_bucket(const cli::SourceRequest& request, Clock& clock, Rng& rng) {
   if (request.paths.size() != 1) {
     return Error(ErrorCode::invalid, "a bucket is backed up by itself").with_hint("Make a backup of each.");
@@ -89,8 +106,9 @@ Result<std::unique_ptr<source::Source>> open_bucket(const cli::SourceRequest& re
   options.current_only = request.current_only;
   options.force = request.force;
   auto feed = TRY(open_feed(request, location, clock, rng));
+  auto inventory = TRY(open_inventory(request, clock, rng));
   return source::open_s3_source(std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng),
-                                std::move(options), std::move(feed));
+                                std::move(options), std::move(feed), std::move(inventory));
 }
 
 }  // namespace
@@ -107,6 +125,7 @@ Result<std::unique_ptr<source::Source>> ProgramServices::open_source(const cli::
   if (!request.changes_queue.empty()) {
     return Error(ErrorCode::invalid, "--changes: only a bucket tells a queue of its changes");
   }
+  if (!request.inventory.empty()) return Error(ErrorCode::invalid, "--inventory: only a bucket has inventories");
   source::FileTreeOptions options;
   options.roots = request.paths;
   options.excludes = request.excludes;

@@ -70,6 +70,6 @@ MUTANTS = [
        "  if (request_.previous == nullptr || !TRY(request_.previous->get(key))) return {};", "  return {};")],
      [SOURCE]),
     ("a plan leaves a marker",
-     [("src/source/s3/bucket_scan.cc", "if (request_.reads_contents) plan.state", "plan.state")],
+     [("src/source/s3/bucket_scan.cc", "if (request_.reads_contents) state.marker_id", "state.marker_id")],
      [JOB]),
 ]

@@ -10,6 +10,7 @@ DECODER = re.compile(r"\b((?:decode|parse|unframe)_\w+)\(")
 # Headers that declare what turns stored or shown bytes into structures.
 HEADERS = ("src/format/*.h", "src/vault/names.h", "src/vault/vault.h", "src/source/filetree/scan_state.h",
            "src/source/s3/bucket_event.h", "src/source/s3/feed_state.h",
+           "src/source/s3/inventory_manifest.h", "src/source/s3/inventory_rows.h",
            "src/store/devices/*.h", "src/store/parity/*.h")
 
 

@@ -81,23 +81,25 @@ bool is_as_before(const aws::s3::ListedVersion& listed, const Bytes& attributes)
 
 }  // namespace
 
-// What a change feed decides is written in feed_decision.cc; here is how it comes to know.
+// What decides between events or reports and a listing is written in feed_decision.cc; here is how it comes to know.
 Status BucketScan::run() {
   BucketDescription bucket = TRY(reading_.view.describe(request_.stop));
-  const Plan plan = TRY(make_plan(bucket));
+  const Plan plan = feed_ != nullptr        ? TRY(plan_by_feed(bucket))
+                    : inventory_ != nullptr ? TRY(plan_by_inventory())
+                                            : Plan();
   if (request_.entries != nullptr) TRY_DO(request_.entries->seek({}));
   TRY_DO(put_bucket(std::move(bucket)));
-  TRY_DO(plan.by_events ? scan_keys(plan.keys) : scan_all());
-  return write_state(plan);
+  TRY_DO(plan.by_keys ? scan_keys(plan.keys) : scan_all());
+  TRY_DO(write_state(feed_state_key(), plan.feed_state));
+  return write_state(inventory_state_key(), plan.inventory_state);
 }
 
-Result<BucketScan::Plan> BucketScan::make_plan(const BucketDescription& bucket) {
+Result<BucketScan::Plan> BucketScan::plan_by_feed(const BucketDescription& bucket) {
   Plan plan;
-  if (feed_ == nullptr) return plan;
   FeedFacts facts;
   facts.is_forced = options_.force;
   facts.has_previous = request_.entries != nullptr;
-  facts.before = TRY(read_state());
+  facts.before = TRY(read_state(feed_state_key(), decode_feed_state));
   facts.current_only = options_.current_only;
   facts.queue = feed_->queue_url();
   facts.now = feed_->now();
@@ -113,28 +115,93 @@ Result<BucketScan::Plan> BucketScan::make_plan(const BucketDescription& bucket) 
   facts.key_count = plan.keys.size();
   facts.entry_count = facts.has_previous ? request_.entries->totals().entry_count : 0;
   const auto reason = why_listing(facts);
-  plan.by_events = !reason;
-  plan.state = FeedState{.current_only = options_.current_only,
-                         .listed_at = reason ? facts.now : facts.before->listed_at,
-                         .asked_at = facts.now,
-                         .queue = facts.queue,
-                         .marker_id = {}};
+  plan.by_keys = !reason;
+  FeedState state{.current_only = options_.current_only,
+                  .listed_at = reason ? facts.now : facts.before->listed_at,
+                  .asked_at = facts.now,
+                  .queue = facts.queue,
+                  .marker_id = {}};
   // Where nothing is read, nothing is made that could be built upon.
-  if (request_.reads_contents) plan.state->marker_id = TRY(feed_->leave_marker(scope.series, news, request_.stop));
-  news.by_events = plan.by_events;
+  if (request_.reads_contents) state.marker_id = TRY(feed_->leave_marker(scope.series, news, request_.stop));
+  plan.feed_state = encode_feed_state(state);
+  news.by_events = plan.by_keys;
   news.reason = reason.value_or("");
-  news.key_count = plan.by_events ? facts.key_count : 0;
-  news.next_listing = plan.state->listed_at + facts.listing_interval.count();
+  news.key_count = plan.by_keys ? facts.key_count : 0;
+  news.next_listing = state.listed_at + facts.listing_interval.count();
   if (feed_->options().told) feed_->options().told(news);
   return plan;
 }
 
-// One that cannot be read is as good as none.
-Result<std::optional<FeedState>> BucketScan::read_state() {
-  if (request_.previous == nullptr) return std::optional<FeedState>();
-  const auto bytes = TRY(request_.previous->get(feed_state_key()));
-  if (!bytes) return std::optional<FeedState>();
-  auto state = decode_feed_state(*bytes);
+Result<BucketScan::Plan> BucketScan::plan_by_inventory() {
+  const InventoryOptions& options = inventory_->options();
+  Plan plan;
+  InventoryFacts facts;
+  facts.is_forced = options_.force;
+  facts.has_previous = request_.entries != nullptr;
+  facts.before = TRY(read_state(inventory_state_key(), decode_inventory_state));
+  facts.current_only = options_.current_only;
+  facts.folder = inventory_->url();
+  facts.now = inventory_->now();
+  facts.listing_interval = options.listing_interval;
+  auto found = inventory_->newest(reading_.view.bucket().name, request_.stop);
+  if (!found && found.error().code() != ErrorCode::corrupt) return std::move(found.error());
+  const auto report = found ? std::move(*found) : std::optional<InventoryReport>();
+  if (report) TRY_DO(check_completeness(*report, options_.current_only));
+  if (!report) facts.damage = found ? "there is no complete report in " + facts.folder : found.error().message();
+  if (report) facts.report_created = report->manifest.created;
+  const auto reason = TRY(why_not_by_report(report, facts, plan.keys));
+  plan.by_keys = !reason;
+  ChangeNews news;
+  news.by_report = plan.by_keys;
+  news.report_is_new = plan.by_keys && tells_news(facts);
+  // After a listing no report counts as read: older ones tell nothing, and are no sign of anything.
+  const InventoryState state{.current_only = options_.current_only,
+                             .listed_at = reason ? facts.now : facts.before->listed_at,
+                             .report_created = reason               ? 0
+                                               : news.report_is_new ? *facts.report_created
+                                                                    : facts.before->report_created,
+                             .folder = facts.folder};
+  plan.inventory_state = encode_inventory_state(state);
+  news.reason = reason.value_or("");
+  if (!facts.damage.empty()) news.remarks.push_back(facts.damage);
+  news.key_count = plan.by_keys ? plan.keys.size() : 0;
+  news.report_time = facts.report_created.value_or(0);
+  news.next_listing = state.listed_at + facts.listing_interval.count();
+  if (options.told) options.told(news);
+  return plan;
+}
+
+// Looks for the keys that a report points to, where it may be believed at all.
+Result<std::optional<std::string>> BucketScan::why_not_by_report(const std::optional<InventoryReport>& report,
+                                                                 InventoryFacts& facts, std::set<std::string>& keys) {
+  if (auto reason = why_listing(facts)) return reason;
+  const uint64_t key_count_max = asked_count_max(request_.entries->totals().entry_count);
+  if (tells_news(facts)) {
+    auto changes = find_changes(*inventory_, *report,
+                                {.bucket = reading_.view.bucket().name,
+                                 .prefix = options_.prefix,
+                                 .current_only = options_.current_only,
+                                 .key_count_max = key_count_max},
+                                *request_.entries, request_.stop);
+    if (!changes && changes.error().code() != ErrorCode::corrupt) return std::move(changes.error());
+    if (!changes) {
+      facts.damage = changes.error().message();
+      return why_listing(facts);
+    }
+    if (changes->is_too_much) return std::optional(too_many_keys(changes->keys.size()));
+    keys = std::move(changes->keys);
+  }
+  TRY_DO(add_skipped(keys));
+  if (keys.size() > key_count_max) return std::optional(too_many_keys(keys.size()));
+  return std::optional<std::string>();
+}
+
+template <class State>
+Result<std::optional<State>> BucketScan::read_state(const Bytes& key, Result<State> (*decode)(ByteView)) {
+  if (request_.previous == nullptr) return std::optional<State>();
+  const auto bytes = TRY(request_.previous->get(key));
+  if (!bytes) return std::optional<State>();
+  auto state = decode(*bytes);
   return state ? std::optional(std::move(*state)) : std::nullopt;
 }
 
@@ -166,10 +233,9 @@ Status BucketScan::add_skipped(std::set<std::string>& keys) {
   return {};
 }
 
-Status BucketScan::write_state(const Plan& plan) {
-  const Bytes key = feed_state_key();
-  if (plan.state) return sink_.put_state(key, encode_feed_state(*plan.state));
-  // What a queue would have told of is in this point without it: it does not go on from the state before.
+Status BucketScan::write_state(const Bytes& key, const std::optional<Bytes>& state) {
+  if (state) return sink_.put_state(key, *state);
+  // What a queue or a report would have told of is in this point without it: it does not go on from the state before.
   if (request_.previous == nullptr || !TRY(request_.previous->get(key))) return {};
   Bytes to = key;
   to.push_back(std::byte{0});
@@ -239,7 +305,7 @@ Status BucketScan::pass_before(ByteView key) {
 
 // Sizes count where the rest of the point is told as a whole.
 Status BucketScan::pass_one() {
-  if (feed_ != nullptr) {
+  if (feed_ != nullptr || inventory_ != nullptr) {
     const auto about = format::decode_bucket_attributes(TRY(request_.entries->attributes()));
     if (about) passed_.size_bytes += about->size_bytes;
   }

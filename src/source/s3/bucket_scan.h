@@ -7,33 +7,49 @@
 
 #include "aws/s3/version_lister.h"
 #include "source/s3/change_feed.h"
+#include "source/s3/inventory_changes.h"
 #include "source/s3/object_content.h"
 #include "source/s3/s3_source.h"
 
 namespace holdfast::source {
 
 // One scan of a bucket: merges what the server says with what the previous point holds; both come in the order of keys.
-// The server is asked for all keys, or for those that the feed names.
+// The server is asked for all keys, or for those that a queue's events or a report of S3 Inventory point to.
 class BucketScan {
  public:
-  // `feed` may be null. All that is passed by reference or pointer outlives this.
+  // At most one of them.
+  struct Hints {
+    ChangeFeed* feed = nullptr;
+    const Inventory* inventory = nullptr;
+  };
+  // All that is passed by reference or pointer outlives this.
   BucketScan(const ObjectReading& reading, const S3SourceOptions& options, const ScanRequest& request, ScanSink& sink,
-             ChangeFeed* feed)
-      : reading_(reading), options_(options), request_(request), sink_(sink), feed_(feed) {}
+             const Hints& hints)
+      : reading_(reading),
+        options_(options),
+        request_(request),
+        sink_(sink),
+        feed_(hints.feed),
+        inventory_(hints.inventory) {}
 
   Status run();
 
  private:
   struct Plan {
-    bool by_events = false;
+    bool by_keys = false;
     std::set<std::string> keys;
-    std::optional<FeedState> state;  // To be remembered.
+    std::optional<Bytes> feed_state, inventory_state;  // To be remembered.
   };
-  Result<Plan> make_plan(const BucketDescription& bucket);
-  Result<std::optional<FeedState>> read_state();
+  Result<Plan> plan_by_feed(const BucketDescription& bucket);
+  Result<Plan> plan_by_inventory();
+  Result<std::optional<std::string>> why_not_by_report(const std::optional<InventoryReport>& report,
+                                                       InventoryFacts& facts, std::set<std::string>& keys);
+  // One that cannot be read is as good as none.
+  template <class State>
+  Result<std::optional<State>> read_state(const Bytes& key, Result<State> (*decode)(ByteView));
   Status look_at_notifications(const BucketDescription& bucket, FeedFacts& facts);
   Status add_skipped(std::set<std::string>& keys);
-  Status write_state(const Plan& plan);
+  Status write_state(const Bytes& key, const std::optional<Bytes>& state);
 
   Status scan_all();
   Status scan_keys(const std::set<std::string>& keys);
@@ -54,6 +70,7 @@ class BucketScan {
   const ScanRequest& request_;
   ScanSink& sink_;
   ChangeFeed* const feed_;
+  const Inventory* const inventory_;
   Totals passed_;  // Of the previous point: what was compared with the server's, or taken out.
 };
 

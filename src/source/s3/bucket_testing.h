@@ -176,7 +176,8 @@ class FakeVersionedBucket {
     const auto found = keys.find(key);
     if (found == keys.end()) return aws::error_answer(404, "NoSuchKey");
     for (Version& version : found->second) {
-      if (version.id != value(query, "versionId")) continue;
+      const bool is_current = &version == &found->second.front() && !version.is_marker;
+      if (has(query, "versionId") ? version.id != value(query, "versionId") : !is_current) continue;
       if (has(query, "tagging")) return tagging(version);
       if (has(query, "acl") && request.method == "PUT") version.acl = body_of(request);
       const bool is_owners = version.acl.empty() && settings.contains("acl");

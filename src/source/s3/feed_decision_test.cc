@@ -79,5 +79,61 @@ TEST(FeedDecision, many_keys_are_asked_for_in_a_large_bucket) {
   EXPECT_EQ(why_listing(facts), std::nullopt);
 }
 
+// All is well: the report is enough.
+InventoryFacts good_inventory_facts() {
+  InventoryFacts facts;
+  facts.has_previous = true;
+  facts.folder = "s3://d/f/";
+  facts.now = 1'000 * hour_ns;
+  facts.before = InventoryState{.current_only = false, .listed_at = 900 * hour_ns, .report_created = 950 * hour_ns,
+                                .folder = "s3://d/f/"};
+  facts.listing_interval = hours(7 * 24);
+  facts.report_created = 975 * hour_ns;
+  return facts;
+}
+
+TEST(InventoryDecision, a_report_is_enough_where_nothing_is_doubtful) {
+  EXPECT_EQ(why_listing(good_inventory_facts()), std::nullopt);
+  EXPECT_TRUE(tells_news(good_inventory_facts()));
+}
+
+TEST(InventoryDecision, each_doubt_alone_is_a_reason_to_list) {
+  struct Doubt {
+    std::string reason;
+    std::function<void(InventoryFacts&)> raise;
+  };
+  const Doubt doubts[] = {
+      {"everything is to be read", [](InventoryFacts& facts) { facts.is_forced = true; }},
+      {"no point to build upon", [](InventoryFacts& facts) { facts.has_previous = false; }},
+      {"without an inventory", [](InventoryFacts& facts) { facts.before.reset(); }},
+      {"another inventory", [](InventoryFacts& facts) { facts.before->folder = "s3://d/g/"; }},
+      {"older versions", [](InventoryFacts& facts) { facts.current_only = true; }},
+      {"the clock went back", [](InventoryFacts& facts) { facts.before->listed_at = facts.now + 1; }},
+      {"it was due", [](InventoryFacts& facts) { facts.before->listed_at = facts.now - 7 * 24 * hour_ns; }},
+      {"it was due", [](InventoryFacts& facts) { facts.listing_interval = hours(0); }},
+      {"report r: damaged", [](InventoryFacts& facts) { facts.damage = "report r: damaged"; }},
+      {"older than the one", [](InventoryFacts& facts) { facts.report_created = 950 * hour_ns - 1; }},
+      {"from the future", [](InventoryFacts& facts) { facts.report_created = facts.now + 2 * hour_ns; }},
+  };
+  for (const Doubt& doubt : doubts) {
+    InventoryFacts facts = good_inventory_facts();
+    doubt.raise(facts);
+    const auto reason = why_listing(facts);
+    ASSERT_TRUE(reason.has_value()) << doubt.reason;
+    EXPECT_NE(reason->find(doubt.reason), std::string::npos) << *reason;
+  }
+}
+
+TEST(InventoryDecision, what_was_begun_before_the_last_listing_or_read_already_tells_no_news) {
+  InventoryFacts facts = good_inventory_facts();
+  facts.report_created = 950 * hour_ns;
+  EXPECT_EQ(why_listing(facts), std::nullopt);
+  EXPECT_FALSE(tells_news(facts));
+  facts.before->report_created = 0;
+  facts.report_created = facts.before->listed_at;
+  EXPECT_EQ(why_listing(facts), std::nullopt);
+  EXPECT_FALSE(tells_news(facts));
+}
+
 }  // namespace
 }  // namespace holdfast::source

@@ -6,6 +6,7 @@
 
 #include "aws/s3/connection.h"
 #include "source/s3/change_feed.h"
+#include "source/s3/inventory.h"
 #include "source/source.h"
 
 namespace holdfast::source {
@@ -24,8 +25,10 @@ struct S3SourceOptions {
 // locks that were set afterwards are seen with `force` only. What is archived and not thawed is a skip, unless the
 // previous point holds it.
 //
-// With a feed, only the keys that its queue names are asked for, wherever that is sure to be enough (feed_decision.h).
+// With a feed, only the keys that its queue names are asked for, wherever that is sure to be enough; with an inventory,
+// those of which its newest report tells anything new (feed_decision.h). REQUIRES: not both.
 std::unique_ptr<Source> open_s3_source(std::unique_ptr<aws::s3::Connection> connection, S3SourceOptions options,
-                                       std::unique_ptr<ChangeFeed> feed = nullptr);
+                                       std::unique_ptr<ChangeFeed> feed = nullptr,
+                                       std::unique_ptr<Inventory> inventory = nullptr);
 
 }  // namespace holdfast::source
