@@ -26,7 +26,7 @@ struct Lookup {
                                    const std::string& name) const {
     if (given) return given;
     for (const std::string& variable : variables) {
-      const auto value = environment(variable);
+      auto value = environment(variable);
       if (value && !value->empty()) return value;
     }
     return shared.value(profile, name);
@@ -37,7 +37,7 @@ std::optional<std::string> endpoint_url(const SettingsRequest& request, const Lo
   if (request.endpoint_url) return request.endpoint_url;
   if (upper(lookup.environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").value_or("")) == "TRUE") return std::nullopt;
   for (const std::string& name : {"AWS_ENDPOINT_URL_" + upper(request.service), std::string("AWS_ENDPOINT_URL")}) {
-    const auto value = lookup.environment(name);
+    auto value = lookup.environment(name);
     if (value && !value->empty()) return value;
   }
   if (auto value = lookup.shared.service_value(lookup.profile, request.service + ".endpoint_url")) return value;

@@ -344,7 +344,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
     }
   }
   std::string point_id;
-  const Result<Exit> code = back_up(context, arguments, point_id);
+  Result<Exit> code = back_up(context, arguments, point_id);
   if (const auto after = arguments.get("after")) {
     const int status = static_cast<int>(code ? *code : exit_code_of(code.error()));
     const auto outcome = os::run_command(

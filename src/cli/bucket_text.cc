@@ -71,7 +71,7 @@ Status check(Context& context) {
 
 void show(Output& output, const BucketVersion& version, bool is_long, bool shows_versions) {
   if (output.json()) {
-    output.list_object(valid_json(version_object(version)));
+    output.list_object(version_object(version));
   } else {
     output.list_line(version_line(version, is_long, shows_versions));
   }
@@ -127,7 +127,7 @@ Result<Exit> list_bucket(Context& context, const Arguments& arguments, vault::Va
     if (slash != std::string::npos && slash + 1 < key.size()) {
       std::string folder = key.substr(0, slash + 1);
       if (folder == last_folder) return check(context);
-      if (output.json()) output.list_object(valid_json({{"path", folder}, {"type", "prefix"}}));
+      if (output.json()) output.list_object({{"path", folder}, {"type", "prefix"}});
       if (!output.json()) output.list_line(display_path(folder));
       last_folder = std::move(folder);
       return check(context);
@@ -183,7 +183,7 @@ Result<Exit> diff_buckets(Context& context, const Arguments& arguments, vault::V
                       ++(!found.before ? added : !found.after ? removed : changed);
                       const std::string name = format::readable_key(format::EntryKind::bucket, found.key);
                       if (lists && output.json()) {
-                        output.list_object(valid_json({{"type", "change"}, {"path", name}, {"modifier", modifier}}));
+                        output.list_object({{"type", "change"}, {"path", name}, {"modifier", modifier}});
                       } else if (lists) {
                         output.list_line(fmt::format("{}    {}", modifier, display_path(name)));
                       }
@@ -218,7 +218,7 @@ Result<uint64_t> find_objects(Context& context, const Arguments& arguments, vaul
       boost::json::object object{{"recovery_point_id", to_hex(point.id)}, {"time", rfc3339(point.point.begun)}};
       const boost::json::object about = version_object(version);
       object.insert(about.begin(), about.end());
-      output.list_object(valid_json(std::move(object)));
+      output.list_object(object);
     } else {
       output.list_line(short_name(point.id) + "  " + version_line(version, arguments.has("long"), false));
     }
