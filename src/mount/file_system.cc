@@ -87,7 +87,7 @@ void OpenFolder::passed(uint64_t place, ByteView key) {
   if (place % mark_every == 0) marks_.try_emplace(place, last_key_);
 }
 
-FileSystem::FileSystem(std::vector<vault::PointInfo> points, size_t cache_size_bytes)
+FileSystem::FileSystem(const std::vector<vault::PointInfo>& points, size_t cache_size_bytes)
     : nodes_(cache_size_bytes / 4), blocks_(cache_size_bytes - cache_size_bytes / 4), top_(points) {
   for (const vault::PointInfo& point : points) {
     size_bytes_ += point.point.size_bytes;
@@ -95,7 +95,7 @@ FileSystem::FileSystem(std::vector<vault::PointInfo> points, size_t cache_size_b
   }
 }
 
-Result<std::unique_ptr<FileSystem>> FileSystem::open(vault::Vault& vault, std::vector<vault::PointInfo> points,
+Result<std::unique_ptr<FileSystem>> FileSystem::open(vault::Vault& vault, const std::vector<vault::PointInfo>& points,
                                                      size_t cache_size_bytes) {
   std::unique_ptr<FileSystem> opened(new FileSystem(points, cache_size_bytes));
   for (const vault::PointInfo& point : points) {

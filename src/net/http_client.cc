@@ -49,7 +49,7 @@ Result<HeaderList> make_header_list(const HttpRequest& request) {
   const auto add = [&](const std::string& line) {
     curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
     CHECK(longer != nullptr);
-    list.release();
+    static_cast<void>(list.release());  // It is part of the longer one.
     list.reset(longer);
   };
   for (const HttpHeader& header : request.headers) {

@@ -96,7 +96,8 @@ Result<std::string> read_silent_line(int fd, const SilentTerminal& terminal) {
 }  // namespace
 
 std::optional<std::string> environment_variable(PathArg name) {
-  const char* value = std::getenv(name.c_str());
+  // Nothing here changes the environment.
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
   if (value == nullptr) return std::nullopt;
   return std::string(value);
 }

@@ -149,7 +149,7 @@ std::vector<RecordingObserver::Operation> RecordingObserver::take() {
 }
 
 Status arm_faults_from_environment() {
-  const char* text = std::getenv("HOLDFAST_FAULT");
+  const char* text = std::getenv("HOLDFAST_FAULT");  // NOLINT(concurrency-mt-unsafe): nothing changes it
   if (text == nullptr || armed != nullptr) return {};
   const std::string_view fault(text);
   // Never freed: other threads may pass a mutation point until the very end of the process.

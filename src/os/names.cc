@@ -173,7 +173,8 @@ Result<std::vector<DirectoryItem>> list_directory_at(int dir_fd, PathArg path) {
   std::vector<DirectoryItem> items;
   for (;;) {
     errno = read_point({.op = Reading::list, .fd = ::dirfd(stream.get())});
-    const dirent* entry = errno != 0 ? nullptr : ::readdir(stream.get());
+    // Safe as long as nobody else has the stream.
+    const dirent* entry = errno != 0 ? nullptr : ::readdir(stream.get());  // NOLINT(concurrency-mt-unsafe)
     if (entry == nullptr && errno != 0) return errno_error(errno, "list", path.c_str());
     if (entry == nullptr) return items;
     const std::string_view name(entry->d_name);

@@ -38,7 +38,7 @@ class ExtentLevels {
   }
 
   Result<ContentTree> finish() {
-    for (uint8_t level = 0; level < levels_.size(); ++level) {
+    for (uint8_t level = 0; level < static_cast<uint8_t>(levels_.size()); ++level) {
       const Level& open = levels_[level];
       const bool top = level + 1u == levels_.size() && !open.finished_any;
       if (level > 0 && top && open.entry_count == 1)

@@ -104,7 +104,7 @@ Status LevelStack::end_node(uint8_t level, bool by_hash) {
 }
 
 Result<Root> LevelStack::finish() {
-  for (uint8_t level = 0; level < levels_.size(); ++level) {
+  for (uint8_t level = 0; level < static_cast<uint8_t>(levels_.size()); ++level) {
     const Level& open = levels_[level];
     const bool top = level + 1u == levels_.size() && !open.finished_any;
     if (level > 0 && top && open.node_entry_count == 1) {

@@ -58,9 +58,9 @@ Status open_area(KeyState& state, const format::KeyListDomain& domain, DomainKey
     EpochKeys& of_epoch = keys.epochs[epoch - 1];
     of_epoch.epoch = epoch;
     of_epoch.data_public = area.data_public[epoch - 1];
-    of_epoch.metadata_key =
-        epoch == domain.epoch ? std::move(metadata_key) : std::move(area.earlier_metadata_keys[epoch - 1]);
+    if (epoch < domain.epoch) of_epoch.metadata_key = std::move(area.earlier_metadata_keys[epoch - 1]);
   }
+  keys.epochs.back().metadata_key = std::move(metadata_key);
   return name_authors(state, area.author_names);
 }
 

@@ -62,14 +62,14 @@ Error of_all_others_too(std::string_view what, const Error& error) {
       .with_hint("Once the server tells it, 'backup --force' reads the " + name + " of all objects.");
 }
 
-std::vector<NamedText> sorted(std::map<std::string, std::string> values) {
+std::vector<NamedText> sorted(const std::map<std::string, std::string>& values) {
   std::vector<NamedText> all;
-  for (auto& [name, value] : values) all.push_back({name, std::move(value)});
+  for (const auto& [name, value] : values) all.push_back({name, value});
   return all;
 }
 
 std::vector<NamedText> named(const aws::s3::Tags& tags) {
-  return sorted(std::map<std::string, std::string>(tags.begin(), tags.end()));
+  return sorted({tags.begin(), tags.end()});
 }
 
 format::Acl to_acl(const aws::s3::AccessControl& control) {
@@ -131,7 +131,7 @@ std::vector<NamedText> object_checksums(const net::HttpHeaders& headers) {
       values.emplace(name.substr(checksum_prefix.size()), one.value);
     }
   }
-  return sorted(std::move(values));
+  return sorted(values);
 }
 
 std::vector<NamedText> object_headers(const net::HttpHeaders& headers) {
@@ -143,7 +143,7 @@ std::vector<NamedText> object_headers(const net::HttpHeaders& headers) {
       values.emplace(std::move(name), one.value);
     }
   }
-  return sorted(std::move(values));
+  return sorted(values);
 }
 
 aws::s3::ObjectVersion BucketView::name_of(const aws::s3::ListedVersion& listed) {

@@ -45,7 +45,8 @@ class CopyExaminer {
       return {};
     }
     if (bytes) found_.read_bytes += bytes->size();
-    const Result<Bytes> value = bytes ? unframe_record(key_, pool_.layout().store_id, *bytes) : std::move(bytes);
+    const Result<Bytes> value =
+        bytes ? unframe_record(key_, pool_.layout().store_id, *bytes) : Result<Bytes>(bytes.error());
     if (!value) {
       if (!is_stray) damaged_.push_back(member);
       is_any_damaged_ = true;

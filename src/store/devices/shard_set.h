@@ -68,7 +68,7 @@ class ShardSet {
   const std::string& key() const { return key_; }
 
  private:
-  ShardSet(std::string key) : key_(std::move(key)) {}
+  explicit ShardSet(std::string key) : key_(std::move(key)) {}
   void settle_shape(std::vector<std::pair<size_t, ShardTail>> found);
   const Holder* holder_of(unsigned index) const;
   struct UnitsRead {

@@ -205,6 +205,11 @@ Status ObjectUpload::begin_upload() {
   return {};
 }
 
+aws::s3::Upload ObjectUpload::upload_under_way() {
+  const MutexLock lock(mutex_);
+  return upload_;
+}
+
 // Without them, no parts are taken of what is to be locked.
 bool ObjectUpload::sends_checksums() const { return place_.keeps_locks || place_.bucket.client.sends_checksums(); }
 
@@ -222,11 +227,7 @@ void ObjectUpload::send_part(size_t number) {
     const auto uploaded = [&]() -> Result<aws::s3::UploadedPart> {
       TRY_DO(self->begin_upload());
       const ByteView body = self->room_of(self->parts_[number]);
-      const aws::s3::Upload upload = [&] {
-        const MutexLock lock(self->mutex_);
-        return self->upload_;
-      }();
-      return self->upload_part(upload, number, body);
+      return self->upload_part(self->upload_under_way(), number, body);
     }();
     self->part_done(number, uploaded);
   });
@@ -277,7 +278,7 @@ Result<UploadedVersion> ObjectUpload::finish() {
   if (!is_multipart_) return put_whole();
   if (size_bytes_ == 0) {
     TRY_DO(begin_upload());
-    parts_.front().uploaded = TRY(upload_part(upload_, 0, {}));
+    parts_.front().uploaded = TRY(upload_part(upload_under_way(), 0, {}));
   }
   const MutexLock lock(mutex_);
   if (error_) return *error_;

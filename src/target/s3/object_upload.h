@@ -68,6 +68,7 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Status write_range(uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data) EXCLUDES(mutex_);
   Status allocate(Part& part) REQUIRES_LOCK(mutex_);
   static MutableByteView room_of(Part& part);
+  aws::s3::Upload upload_under_way() EXCLUDES(mutex_);
   Status begin_upload() EXCLUDES(mutex_);
   bool sends_checksums() const;
   Result<aws::s3::UploadedPart> upload_part(const aws::s3::Upload& upload, size_t number, ByteView body);

@@ -30,10 +30,10 @@ UploadPool::~UploadPool() {
 void UploadPool::run(uint64_t held_size_bytes, std::function<void()> task) {
   held_size_bytes += task_size_bytes;
   const MutexLock lock(mutex_);
-  const auto is_full = [&] {
-    return held_size_bytes_ > 0 && held_size_bytes_ + held_size_bytes > held_size_bytes_max_;
-  };
-  while (!is_sender && !is_closed_ && is_full()) done_.wait(mutex_);
+  while (!is_sender && !is_closed_ && held_size_bytes_ > 0 &&
+         held_size_bytes_ + held_size_bytes > held_size_bytes_max_) {
+    done_.wait(mutex_);
+  }
   if (is_closed_) return;
   held_size_bytes_ += held_size_bytes;
   tasks_.push_back({std::move(task), held_size_bytes});
