@@ -42,7 +42,7 @@ void KeyReader::ask(std::string key) {
     std::vector<aws::s3::RankedVersion> versions;
     bool goes_on = false;
     Status outcome =
-        visit_versions(bucket, answer->key, stop, [&](const aws::s3::RankedVersion& version) -> Result<bool> {
+        visit_versions(bucket, answer->key, stop, [&](aws::s3::RankedVersion version) -> Result<bool> {
           goes_on = versions.size() == version_count_max;
           if (!goes_on) versions.push_back(std::move(version));
           return !goes_on;
