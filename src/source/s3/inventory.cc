@@ -29,7 +29,7 @@ constexpr uint64_t block_size_bytes = 4 << 20;
 constexpr size_t blocks_ahead_max = 4;
 
 // What a listing or a manifest named just now, and is not there as they say: the report is no whole.
-Error as_damage(Error error) {
+Error as_damage(const Error& error) {
   const bool is_damage = error.code() == ErrorCode::not_found || error.code() == ErrorCode::changed;
   return is_damage ? Error(ErrorCode::corrupt, error.message()) : error;
 }
@@ -56,7 +56,7 @@ Status for_blocks(const aws::s3::Bucket& bucket, const InventoryFile& file, cons
       auto got = aws::s3::get_version_range(
           bucket, {.key = file.key}, {.offset_bytes = at, .size_bytes = file.size_bytes}, block, stop.get_token());
       if (!got) {
-        blocks.push(as_damage(std::move(got.error())));
+        blocks.push(as_damage(got.error()));
         return;
       }
       if (!blocks.push(std::move(block))) return;
