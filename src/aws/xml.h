@@ -15,7 +15,7 @@ namespace holdfast::aws {
 
 inline constexpr size_t xml_depth_max = 32;
 
-// `corrupt` unless `text` is one well-formed element of at most xml_depth_max levels named `root`.
+// `corrupt` unless `text` is one well-formed element of at most xml_depth_max levels named `root` (empty: however).
 Result<pugi::xml_document> parse_xml(ByteView text, std::string_view root);
 
 // The text of the first child of that name; empty if there is none.

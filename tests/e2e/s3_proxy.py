@@ -137,7 +137,7 @@ def flipped_bit(request, forward):
 
 def longer_than_asked(request, forward):
     answer = forward()
-    if answer.status != 206:
+    if answer.status != 206 or not answer.body:
         return answer
     return Answer(206, answer.headers, answer.body + b"more")
 

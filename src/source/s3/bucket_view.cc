@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 
+#include "aws/json_text.h"
 #include "aws/s3/create_bucket.h"
 #include "aws/s3/object_settings.h"
 #include "aws/s3/settings_call.h"
@@ -101,6 +102,17 @@ bool says_something(const DocumentKind& kind, const Bytes& content) {
          as_text(content).find(std::string(kind.empty) + ">") != std::string_view::npos;
 }
 
+// Settings come without a checksum: that their text ends where it should is all that can be seen of them.
+Status check_whole(std::string_view query, const Bytes& content) {
+  if (content.empty()) return {};
+  if (query == "policy") {
+    TRY_DO(aws::parse_flat_json(content));
+  } else {
+    TRY_DO(aws::parse_xml(content, ""));
+  }
+  return {};
+}
+
 std::string region_of(const Bytes& location) {
   const auto document = aws::parse_xml(location, "LocationConstraint");
   return document ? std::string(document->document_element().text().get()) : std::string();
@@ -168,6 +180,8 @@ Result<BucketDescription> BucketView::describe(const std::stop_token& stop) {
   // Yields nothing where there is none; what may not be read is noted.
   const auto ask = [&](std::string_view name, std::string_view query) -> std::optional<Bytes> {
     auto content = aws::s3::get_setting(bucket_, {.name = query}, stop);
+    const Status whole = content ? check_whole(query, *content) : Status();
+    if (!whole) content = Error(whole.error()).during("read the " + std::string(query) + " of " + bucket_.name);
     if (content) return std::move(*content);
     if (!is_absent(content.error())) found.unreadable.push_back({std::string(name), std::move(content.error())});
     return std::nullopt;

@@ -225,6 +225,25 @@ TEST(S3Source, a_large_object_is_read_block_by_block) {
   EXPECT_EQ(as_text(sink.entries.at(world.key_of("large")).content), bytes);
 }
 
+TEST(S3Source, settings_that_end_before_they_should_are_told_and_not_believed) {
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"location", "<LocationConstraint>eu-west-1</LocationConstraint>"},
+           {"ownershipControls",
+            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule></OwnershipControls>"},
+           {"policy", "{\"Version\": 1}"},
+           {"cors", "<CORSConfiguration><CORSRule/></CORSConfiguration>"}}) {
+    World world;
+    world.bucket.settings[name] = text;
+    testing::ModelSink whole;
+    ASSERT_TRUE(whole.scan(*world.open()));
+    EXPECT_TRUE(whole.skips.empty()) << name;
+    world.bucket.settings[name] = text.substr(0, text.size() / 2);
+    testing::ModelSink halved;
+    ASSERT_TRUE(halved.scan(*world.open()));
+    EXPECT_EQ(halved.skips.size(), 1u) << name;
+  }
+}
+
 TEST(S3Source, documents_are_items_and_are_read_again_only_when_they_changed) {
   World world;
   world.bucket.settings["policy"] = "{\"Version\": 1}";
