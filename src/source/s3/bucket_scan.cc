@@ -143,10 +143,11 @@ Result<BucketScan::Plan> BucketScan::plan_by_inventory() {
   facts.folder = inventory_->url();
   facts.now = inventory_->now();
   facts.listing_interval = options.listing_interval;
-  auto found = inventory_->newest(reading_.view.bucket().name, request_.stop);
-  if (!found && found.error().code() != ErrorCode::corrupt) return std::move(found.error());
+  auto found = newest_report();
+  // No report keeps a listing from being made that is due without it: whoever may write reports cannot stop backups.
+  const bool lists_anyway = why_listing(facts).has_value() && !request_.stop.stop_requested();
+  if (!found && found.error().code() != ErrorCode::corrupt && !lists_anyway) return std::move(found.error());
   const auto report = found ? std::move(*found) : std::optional<InventoryReport>();
-  if (report) TRY_DO(check_completeness(*report, options_.current_only));
   if (!report) facts.damage = found ? "there is no complete report in " + facts.folder : found.error().message();
   if (report) facts.report_created = report->manifest.created;
   const auto reason = TRY(why_not_by_report(report, facts, plan.keys));
@@ -169,6 +170,13 @@ Result<BucketScan::Plan> BucketScan::plan_by_inventory() {
   news.next_listing = state.listed_at + facts.listing_interval.count();
   if (options.told) options.told(news);
   return plan;
+}
+
+// One that lacks what the point is to hold is an error too.
+Result<std::optional<InventoryReport>> BucketScan::newest_report() {
+  auto report = TRY(inventory_->newest(reading_.view.bucket().name, request_.stop));
+  if (report) TRY_DO(check_completeness(*report, options_.current_only));
+  return report;
 }
 
 // Looks for the keys that a report points to, where it may be believed at all.

@@ -42,6 +42,7 @@ class BucketScan {
   };
   Result<Plan> plan_by_feed(const BucketDescription& bucket);
   Result<Plan> plan_by_inventory();
+  Result<std::optional<InventoryReport>> newest_report();
   Result<std::optional<std::string>> why_not_by_report(const std::optional<InventoryReport>& report,
                                                        InventoryFacts& facts, std::set<std::string>& keys);
   // One that cannot be read is as good as none.

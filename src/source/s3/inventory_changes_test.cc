@@ -434,6 +434,27 @@ TEST_F(InventoryTest, reports_that_are_not_set_up_as_needed_are_refused_with_the
   expect_refusal(ErrorCode::invalid, "current versions only: it has no field 'VersionId'", "--current-only", form);
 }
 
+TEST_F(InventoryTest, no_report_stops_a_listing_that_is_due_without_it) {
+  begin();
+  bucket.put("key105", "second");
+  ReportForm form;
+  form.format = "Parquet";
+  report(form);
+  ASSERT_FALSE(scan().has_value());
+  back_up({.force = true});
+  expect_listing("everything is to be read again");
+  ASSERT_EQ(news.remarks.size(), 1u);
+  EXPECT_NE(news.remarks.front().find("written as Parquet"), std::string::npos) << news.remarks.front();
+  expect_same_as_listing();
+  bucket.put("key106", "second");
+  clock.sleep_for(hours(7 * 24));
+  reports.before = [](const net::HttpRequest&) { return aws::error_answer(403, "AccessDenied"); };
+  back_up();
+  expect_listing("it was due");
+  EXPECT_EQ(news.remarks.size(), 1u);
+  expect_same_as_listing();
+}
+
 TEST_F(InventoryTest, current_states_are_compared_where_a_point_holds_no_others) {
   const S3SourceOptions current{.current_only = true};
   bucket.put("key101", "older");
