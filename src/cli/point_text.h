@@ -23,10 +23,9 @@ struct PointAndKey {
   vault::PointInfo point;
   Bytes key;  // Of what was named behind the colon; empty: the whole point.
 };
-// The key of the path that is named, if one is.
 // `refused` where the key in use, as an agent's, opens no content of the point.
 Status check_content_opens(vault::Vault& vault, const vault::PointInfo& point);
-
+// The key of the path that is named, if one is.
 Result<Bytes> key_of(const job::PointSpec& spec);
 // Finds what POINT or POINT:PATH names. `not_found` with a hint if there is none.
 Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter);

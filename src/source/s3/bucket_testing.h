@@ -21,6 +21,19 @@
 // as S3 where that matters.
 namespace holdfast::source::testing {
 
+// A connection to a bucket that answers so.
+inline std::unique_ptr<aws::s3::Connection> connect_to(
+    std::string bucket, std::function<Result<net::HttpResponse>(const net::HttpRequest&)> answer, Clock& clock, Rng& rng) {
+  aws::s3::ConnectionParts parts;
+  parts.transport = std::make_unique<aws::FakeTransport>(std::move(answer));
+  parts.credentials = std::make_unique<aws::FixedCredentials>();
+  parts.client.endpoint = *aws::parse_endpoint("http://server.example");
+  parts.client.scope = {.region = "r", .service = "s3", .path_rule = aws::PathRule::as_sent};
+  parts.client.retry.attempt_count_max = 2;
+  parts.bucket = std::move(bucket);
+  return std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng);
+}
+
 class FakeVersionedBucket {
  public:
   struct Version {
@@ -77,14 +90,7 @@ class FakeVersionedBucket {
   }
 
   std::unique_ptr<aws::s3::Connection> connect(Clock& clock, Rng& rng) {
-    aws::s3::ConnectionParts parts;
-    parts.transport = std::make_unique<aws::FakeTransport>([this](const net::HttpRequest& request) { return answer(request); });
-    parts.credentials = std::make_unique<aws::FixedCredentials>();
-    parts.client.endpoint = *aws::parse_endpoint("http://server.example");
-    parts.client.scope = {.region = "r", .service = "s3", .path_rule = aws::PathRule::as_sent};
-    parts.client.retry.attempt_count_max = 2;
-    parts.bucket = "bucket";
-    return std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng);
+    return connect_to("bucket", [this](const net::HttpRequest& request) { return answer(request); }, clock, rng);
   }
 
  private:

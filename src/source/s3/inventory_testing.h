@@ -92,14 +92,7 @@ class FakeReports {
   }
 
   std::unique_ptr<aws::s3::Connection> connect(Clock& clock, Rng& rng) {
-    aws::s3::ConnectionParts parts;
-    parts.transport = std::make_unique<aws::FakeTransport>([this](const net::HttpRequest& request) { return answer(request); });
-    parts.credentials = std::make_unique<aws::FixedCredentials>();
-    parts.client.endpoint = *aws::parse_endpoint("http://server.example");
-    parts.client.scope = {.region = "r", .service = "s3", .path_rule = aws::PathRule::as_sent};
-    parts.client.retry.attempt_count_max = 2;
-    parts.bucket = "destination";
-    return std::make_unique<aws::s3::Connection>(std::move(parts), clock, rng);
+    return connect_to("destination", [this](const net::HttpRequest& request) { return answer(request); }, clock, rng);
   }
 
  private:
