@@ -259,8 +259,8 @@ void report_profile(Context& context, const Profile& profile, std::chrono::nanos
   line("whole process", whole_ns, 0, 0);
 }
 
-// Counts what a first backup has before it, once it takes longer than a moment: without that the display could not tell
-// how long it will take. Later ones are measured by their parent.
+// Counts what a first backup has before it, once it reads for longer than a moment: without that the display could not
+// tell how long it will take. Later ones are measured by their parent. Holes count too, so sparse files seem longer.
 class Census {
  public:
   Census(Context& context, SourceRequest wanted, job::Progress& progress) {
@@ -278,12 +278,15 @@ class Census {
     std::mutex mutex;
     std::condition_variable_any wake;
     std::unique_lock lock(mutex);
-    if (wake.wait_for(lock, stop, begins_after, [&] { return stop.stop_requested(); })) return;
+    // That there is a parent is known before the first entry is done.
+    do {
+      if (wake.wait_for(lock, stop, begins_after, [&] { return stop.stop_requested(); })) return;
+    } while (progress.entries_done == 0 && progress.bytes_done == 0);
     if (progress.entries_expected > 0) return;
     auto source = services.open_source(wanted);
     if (!source) return;
     const auto counts = job::count_source(**source, stop);
-    if (counts && progress.entries_expected == 0) progress.bytes_expected = counts->size_bytes;
+    if (counts && progress.entries_expected == 0) progress.bytes_expected = counts->read_bytes;
   }
 
   static constexpr auto begins_after = std::chrono::seconds(2);

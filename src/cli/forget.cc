@@ -100,13 +100,12 @@ Result<std::vector<Verdict>> judge_named(vault::Vault& vault, const Arguments& a
 }
 
 Result<std::vector<Verdict>> judge_by_rules(Context& context, vault::Vault& vault, const Arguments& arguments) {
-  Output& output = context.output();
   const job::RetentionPolicy policy = TRY(retention_policy_of(arguments));
   const job::Grouping grouping = TRY(grouping_of(arguments));
   const job::PointFilter filter = filter_of(arguments);
   std::vector<vault::PointInfo> points = TRY(vault.points());
   std::erase_if(points, [&](const vault::PointInfo& point) { return !job::matches(filter, point); });
-  std::vector<Verdict> all;
+  std::vector<std::pair<std::string, std::vector<Verdict>>> groups;
   for (const job::PointGroup& group : job::group_points(points, grouping)) {
     std::vector<job::RetentionItem> items;
     for (const vault::PointInfo& point : group.points) {
@@ -117,11 +116,16 @@ Result<std::vector<Verdict>> judge_by_rules(Context& context, vault::Vault& vaul
     auto decisions = job::apply_retention(items, policy, utc_offset_seconds);
     std::vector<Verdict> verdicts;
     for (size_t at = 0; at < items.size(); ++at) verdicts.push_back({group.points[at], std::move(decisions[at])});
-    tell(output, title_of(group), verdicts);
     if (std::none_of(verdicts.begin(), verdicts.end(), [](const Verdict& one) { return one.decision.keep; })) {
       return Error(ErrorCode::invalid, "the rules keep no point of " + title_of(group) + "; nothing was forgotten")
           .with_hint("Check the rules, as for a mistyped tag; points that are to go all the same go by name.");
     }
+    groups.emplace_back(title_of(group), std::move(verdicts));
+  }
+  // Nothing is told of any before all are found to keep something.
+  std::vector<Verdict> all;
+  for (auto& [title, verdicts] : groups) {
+    tell(context.output(), title, verdicts);
     std::move(verdicts.begin(), verdicts.end(), std::back_inserter(all));
   }
   return all;

@@ -88,7 +88,7 @@ struct Habit {
 };
 constexpr Habit habits[] = {
     {"init", "vault create"}, {"snapshots", "points"}, {"list", "points"}, {"check", "verify"}, {"prune", "collect"},
-    {"dump", "cat"},          {"stats", "vault stats"}, {"passwd", "key add"}, {"unlock", "collect"},
+    {"dump", "cat"},          {"stats", "vault stats"}, {"passwd", "key add"},
     {"create", "backup"},     {"extract", "restore"},  {"delete", "forget"},
 };
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cli/output.h"
+#include "cli/point_text.h"
 #include "cli/retention_options.h"
 #include "cli/store_policy.h"
 #include "cli/verify_sample.h"
@@ -69,6 +70,20 @@ TEST(Arguments, lists_are_taken_apart_at_commas) {
   arguments.add("tag", ",c d,");
   EXPECT_EQ(arguments.list("tag"), (std::vector<std::string>{"a", "b", "c d"}));
   EXPECT_TRUE(arguments.list("host").empty());
+}
+
+TEST(Arguments, a_filter_by_an_empty_host_or_tag_lets_nothing_through) {
+  vault::PointInfo point;
+  point.point.host = "web";
+  point.point.tags = {"a", "b"};
+  EXPECT_TRUE(job::matches(filter_of({}), point));
+  for (const auto& [option, value, is_meant] : std::vector<std::tuple<std::string, std::string, bool>>{
+           {"tag", "", false}, {"tag", ",", false}, {"tag", "a,b", true}, {"tag", "a,c", false},
+           {"host", "", false}, {"host", "web", true}}) {
+    Arguments arguments;
+    arguments.add(option, value);
+    EXPECT_EQ(job::matches(filter_of(arguments), point), is_meant) << option << " '" << value << "'";
+  }
 }
 
 TEST(Output, tables_show_what_others_wrote_without_acting_on_it) {

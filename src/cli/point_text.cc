@@ -46,7 +46,14 @@ boost::json::object point_object(const vault::PointInfo& point) {
 }
 
 job::PointFilter filter_of(const Arguments& arguments) {
-  return {.host = arguments.get("host").value_or(""), .paths = arguments.all("path"), .tags = arguments.list("tag")};
+  job::PointFilter filter{.host = arguments.get("host"), .paths = arguments.all("path"), .tags = {}};
+  for (const std::string& value : arguments.all("tag")) {
+    std::vector<std::string> parts = split_at_commas(value);
+    // An empty one, as from a variable that is not set, must not stand for every point.
+    if (parts.empty()) parts.emplace_back();
+    filter.tags.insert(filter.tags.end(), parts.begin(), parts.end());
+  }
+  return filter;
 }
 
 namespace {

@@ -39,6 +39,7 @@ std::set<std::string> new_tags(const Arguments& arguments, const std::vector<std
   for (const std::string& tag : arguments.list("set")) tags.insert(tag);
   for (const std::string& tag : arguments.list("add")) tags.insert(tag);
   for (const std::string& tag : arguments.list("remove")) tags.erase(tag);
+  for (const std::string& tag : arguments.all("remove")) tags.erase(tag);  // Its commas may be its own.
   return tags;
 }
 

@@ -318,19 +318,22 @@ namespace {
 // Counts what a backup would do.
 class CountingSink : public source::ScanSink {
  public:
-  CountingSink(BackupReport& report, Observer& observer) : report_(report), observer_(observer) {}
+  CountingSink(BackupReport& report, Observer& observer, format::EntryKind kind)
+      : report_(report), observer_(observer), kind_(kind) {}
   Status put(source::Item item) override {
     (item.existed ? report_.counts.changed_count : report_.counts.new_count) += 1;
     report_.counts.size_bytes += item.size_bytes;
-    if (item.content) report_.counts.read_bytes += item.size_bytes;
+    // Of a file of several names the content is read once.
+    const bool is_read = item.content && (item.content_identity == 0 || seen_.insert(item.content_identity).second);
+    if (is_read) report_.counts.read_bytes += item.size_bytes;
     observer_.progress.entries_done.fetch_add(1, std::memory_order_relaxed);
     if (observer_.wants_entries()) {
-      observer_.entry_done(std::string(as_text(item.key)), item.existed ? "changed" : "new", item.size_bytes);
+      observer_.entry_done(format::readable_key(kind_, item.key), item.existed ? "changed" : "new", item.size_bytes);
     }
     return {};
   }
   Status remove(ByteView key) override {
-    if (observer_.wants_entries()) observer_.entry_done(std::string(as_text(key)), "removed", 0);
+    if (observer_.wants_entries()) observer_.entry_done(format::readable_key(kind_, key), "removed", 0);
     return count_removed();
   }
   Status remove_range(ByteView, ByteView) override { return count_removed(); }
@@ -356,6 +359,8 @@ class CountingSink : public source::ScanSink {
   }
   BackupReport& report_;
   Observer& observer_;
+  const format::EntryKind kind_;
+  std::set<uint64_t> seen_;  // Contents of several names.
 };
 
 }  // namespace
@@ -363,7 +368,7 @@ class CountingSink : public source::ScanSink {
 Result<BackupCounts> count_source(source::Source& source, std::stop_token stop) {
   BackupReport report;
   SilentObserver observer;
-  CountingSink sink(report, observer);
+  CountingSink sink(report, observer, source.describe().entry_kind);
   const std::set<Bytes> nothing;
   TRY_DO(source.scan({.retry = &nothing, .reads_contents = false, .stop = std::move(stop)}, sink));
   return report.counts;
@@ -382,7 +387,7 @@ Result<BackupReport> plan_backup(vault::Vault& vault, source::Source& source, co
   std::set<Bytes> retry;
   if (previous) retry = TRY(read_skipped(*previous));
   BackupReport report;
-  CountingSink sink(report, observer);
+  CountingSink sink(report, observer, description.entry_kind);
   TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
                       .entries = entries ? &*entries : nullptr,
                       .retry = &retry,

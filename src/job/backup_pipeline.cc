@@ -350,7 +350,7 @@ Status BackupPipeline::apply_cuts(VaultNodes& nodes, Batch& batch) {
 void BackupPipeline::tell_entry(ByteView key, std::string_view action, uint64_t size_bytes) {
   if (!observer_.wants_entries()) return;
   const MutexLock lock(result_mutex_);
-  observer_.entry_done(std::string(as_text(key)), action, size_bytes);
+  observer_.entry_done(name_of(key), action, size_bytes);
 }
 
 Status BackupPipeline::apply(const Builder& builder, Batch& batch) {
@@ -436,17 +436,19 @@ Status BackupPipeline::apply_put(const Builder& builder, Step& step) {
     content = linked.content;
     chosen = linked.attributes;
   }
-  return put_entry(builder, item, chosen, content);
+  return put_entry(builder, step, chosen, content);
 }
 
-Status BackupPipeline::put_entry(const Builder& builder, const source::Item& item, ByteView attributes,
+Status BackupPipeline::put_entry(const Builder& builder, Step& step, ByteView attributes,
                                  const format::Content& content) {
+  const source::Item& item = step.item;
   SplitAttributes split;
   if (attributes.size() > attributes_inline_size_bytes_max) {
     auto stored = store_whole_attributes(builder.worker, attributes, options_.limits.chunk_size_bytes_mean);
     if (!stored) {
       TRY_DO(session_.first_error());
       record_skip({to_bytes(item.key), name_of(item.key), std::move(stored.error()), false});
+      step.outcome.state = ContentOutcome::State::failed;
       return builder.editor.remove(item.key);
     }
     split = std::move(*stored);

@@ -133,7 +133,8 @@ class BackupPipeline {
   Status apply(const Builder& builder, Batch& batch);
   Status apply_put(const Builder& builder, Step& step);
   void tell_entry(ByteView key, std::string_view action, uint64_t size_bytes) EXCLUDES(result_mutex_);
-  Status put_entry(const Builder& builder, const source::Item& item, ByteView attributes,
+  // Of an item whose attributes cannot be stored the outcome becomes `failed`.
+  Status put_entry(const Builder& builder, Step& step, ByteView attributes,
                    const format::Content& content);
   void fail(Error error) EXCLUDES(result_mutex_);
   Status first_error() EXCLUDES(result_mutex_);

@@ -22,7 +22,7 @@ std::string without_last_slash(std::string path) {
 }  // namespace
 
 bool matches(const PointFilter& filter, const vault::PointInfo& point) {
-  if (!filter.host.empty() && filter.host != point.point.host) return false;
+  if (filter.host && *filter.host != point.point.host) return false;
   const bool has_paths = std::all_of(filter.paths.begin(), filter.paths.end(), [&](const std::string& path) {
     return holds(point.point.roots, without_last_slash(path));
   });

@@ -12,9 +12,9 @@
 // How people name recovery points: `latest`, an id, a unique prefix of one; each may go on with `:PATH`.
 namespace holdfast::job {
 
-// Empty parts ask nothing.
+// What is not named asks nothing; an empty host or tag is named, and is borne by none.
 struct PointFilter {
-  std::string host;
+  std::optional<std::string> host;
   std::vector<std::string> paths;  // Every one is among the point's roots.
   std::vector<std::string> tags;   // The point bears every one.
 };

@@ -185,6 +185,8 @@ TEST_P(TargetConformance, what_differs_can_be_found_and_written_alone) {
   ASSERT_EQ(placed.action, Placement::Action::write);
   expect_ok(placed.writer->prepare(content.size()));
   Bytes there(step_bytes);
+  // Asked for nothing, it tells whether there is something.
+  EXPECT_EQ(placed.writer->read_existing(0, {}).value(), placed.writer->read_existing(0, there).value());
   for (size_t at = 0; at < content.size(); at += step_bytes) {
     const Result<bool> read = placed.writer->read_existing(at, there);
     ASSERT_TRUE(read.has_value()) << read.error().message();

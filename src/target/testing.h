@@ -101,6 +101,7 @@ class MemoryTarget : public Target {
     }
     Result<bool> read_existing(uint64_t offset_bytes, MutableByteView out) override {
       if (!existed_) return false;
+      if (out.empty()) return true;
       const MutexLock lock(state_->mutex);
       const Bytes& content = state_->items[key_].content;
       const size_t at = std::min<size_t>(offset_bytes, content.size());

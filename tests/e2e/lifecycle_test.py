@@ -74,7 +74,11 @@ def test_forget_keeps_what_has_a_tag_to_keep(user, plain):
         last = user.backup(plain)["recovery_point_id"]
     user.run("forget", "--keep-tag", "keep", "--keep-last", "1")
     assert [point["id"] for point in user.points()] == [kept, last]
-    assert "keep no point" in user.run("forget", "--keep-tag", "kep", expect=FAILED).errors
+    refused = user.run("forget", "--json", "--keep-tag", "kep", expect=FAILED)
+    assert "keep no point" in refused.errors
+    assert [line for line in refused.lines() if line["type"] == "forget"] == []
+    # A variable that is not set names no point rather than all of them.
+    user.run("forget", "--tag", "", "--keep-last", "1")
     assert [point["id"] for point in user.points()] == [kept, last]
 
 

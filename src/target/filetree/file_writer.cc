@@ -190,6 +190,7 @@ Status FileWriter::make_hole(uint64_t offset_bytes, uint64_t size_bytes) {
 
 Result<bool> FileWriter::read_existing(uint64_t offset_bytes, MutableByteView out) {
   if (!has_old_bytes_) return false;
+  if (out.empty()) return true;
   const bool direct =
       direct_works_.load(std::memory_order_relaxed) && is_aligned(offset_bytes, out.data(), out.size());
   const int fd = direct ? direct_.get() : file_.fd.get();
