@@ -65,10 +65,20 @@ const BucketDocument* find_document(const BucketDescription& bucket, std::string
   return nullptr;
 }
 
-// Rules that only move objects, or end uploads, are no concern.
+bool is_unreadable(const BucketDescription& bucket, std::string_view name) {
+  return std::ranges::any_of(bucket.unreadable, [&](const UnreadableSetting& one) { return one.name == name; });
+}
+
+// Rules that only move objects, or end uploads, are no concern; those that cannot be read may do anything.
 bool removes_by_itself(const BucketDescription& bucket) {
+  if (is_unreadable(bucket, lifecycle_name)) return true;
   const BucketDocument* const rules = find_document(bucket, lifecycle_name);
   return rules != nullptr && as_text(rules->content).find("Expiration") != std::string_view::npos;
+}
+
+// The folder to sort in is full or not there; what a bucket lacks is damage by then.
+bool is_about_room(const Error& error) {
+  return error.code() == ErrorCode::no_space || error.code() == ErrorCode::not_found;
 }
 
 // The storage class may change and does not matter: rules of the bucket move what they will.
@@ -191,7 +201,9 @@ Result<std::optional<std::string>> BucketScan::why_not_by_report(const std::opti
                                  .current_only = options_.current_only,
                                  .key_count_max = key_count_max},
                                 *request_.entries, request_.stop);
-    if (!changes && changes.error().code() != ErrorCode::corrupt) return std::move(changes.error());
+    // A listing needs no room to sort in.
+    const bool is_without = !changes && (changes.error().code() == ErrorCode::corrupt || is_about_room(changes.error()));
+    if (!changes && !is_without) return std::move(changes.error());
     if (!changes) {
       facts.damage = changes.error().message();
       return why_listing(facts);
@@ -214,10 +226,8 @@ Result<std::optional<State>> BucketScan::read_state(const Bytes& key, Result<Sta
 }
 
 Status BucketScan::look_at_notifications(const BucketDescription& bucket, FeedFacts& facts) {
-  const bool is_unreadable = std::ranges::any_of(
-      bucket.unreadable, [](const UnreadableSetting& one) { return one.name == notification_name; });
-  facts.notifications_changed = is_unreadable;
-  if (is_unreadable) return {};
+  facts.notifications_changed = is_unreadable(bucket, notification_name);
+  if (facts.notifications_changed) return {};
   const BucketDocument* const document = find_document(bucket, notification_name);
   facts.notification_gap = notification_gap(document == nullptr ? ByteView() : ByteView(document->content),
                                             {.queue_arn = feed_->queue_arn(),

@@ -330,6 +330,10 @@ TEST_F(ChangeFeedTest, notifications_that_changed_or_leave_gaps_are_not_believed
   bucket.settings["lifecycle"] = "<LifecycleConfiguration><Rule><Expiration/></Rule></LifecycleConfiguration>";
   back_up();
   expect_listing("s3:LifecycleExpiration:*");
+  // What cannot be read may say so too.
+  bucket.settings["lifecycle"] = "<LifecycleConfiguration><Rule>";
+  back_up();
+  expect_listing("s3:LifecycleExpiration:*");
 }
 
 TEST_F(ChangeFeedTest, a_listing_is_made_when_due_and_whenever_asked_for) {

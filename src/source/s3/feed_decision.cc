@@ -14,7 +14,7 @@ constexpr std::chrono::nanoseconds retention_margin = std::chrono::hours(1);
 // Up to here keys are asked for one by one. A page of a listing tells a thousand, but pages follow one another.
 constexpr uint64_t asked_count_free = 100;
 constexpr uint64_t entries_for_one_asked = 100;
-// A report from later than that would hide all that follow.
+// Between this machine's clock and S3's. A report from later than that would hide all that follow.
 constexpr std::chrono::nanoseconds clock_difference_max = std::chrono::hours(1);
 
 // What the point before does not vouch for.
@@ -82,7 +82,9 @@ std::optional<std::string> why_listing(const InventoryFacts& facts) {
 }
 
 bool tells_news(const InventoryFacts& facts) {
-  return *facts.report_created > std::max(facts.before->listed_at, facts.before->report_created);
+  // The listing's time is this machine's, the report's is S3's. To read one in vain is harmless, to leave one out is not.
+  const UnixTimeNs known = facts.before->listed_at - clock_difference_max.count();
+  return *facts.report_created > std::max(known, facts.before->report_created);
 }
 
 }  // namespace holdfast::source

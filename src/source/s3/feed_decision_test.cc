@@ -130,9 +130,12 @@ TEST(InventoryDecision, what_was_begun_before_the_last_listing_or_read_already_t
   EXPECT_EQ(why_listing(facts), std::nullopt);
   EXPECT_FALSE(tells_news(facts));
   facts.before->report_created = 0;
-  facts.report_created = facts.before->listed_at;
+  facts.report_created = facts.before->listed_at - hour_ns;
   EXPECT_EQ(why_listing(facts), std::nullopt);
   EXPECT_FALSE(tells_news(facts));
+  // It may be younger: the clocks are two.
+  ++*facts.report_created;
+  EXPECT_TRUE(tells_news(facts));
 }
 
 }  // namespace

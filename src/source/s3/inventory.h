@@ -12,13 +12,15 @@
 #include "aws/s3/list_versions.h"
 #include "source/change_news.h"
 #include "source/s3/inventory_manifest.h"
+#include "source/s3/version_sorter.h"
 
 namespace holdfast::source {
 
 struct InventoryOptions {
   std::string folder = {};                           // In the destination bucket; with or without a slash at its end.
   std::chrono::nanoseconds listing_interval = std::chrono::hours(7 * 24);
-  std::string scratch_folder = "/var/tmp";           // For a nameless file.
+  std::string scratch_folder = "/var/tmp";           // For a nameless file,
+  uint64_t sort_size_bytes_max = VersionSorter::memory_size_bytes_usual;  // once more than this is to be sorted.
   std::function<void(const ChangeNews&)> told = {};  // Once for each scan, before anything is read.
 };
 

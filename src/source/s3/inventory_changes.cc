@@ -117,15 +117,21 @@ class ReportGroups {
 
 Status gather(const Inventory& inventory, const InventoryReport& report, const InventoryScope& scope,
               const Marker& marker, VersionSorter& sorter, const std::stop_token& stop) {
-  TRY_DO(inventory.read(
+  // Its errors are not the report's.
+  Status sorted;
+  const Status read = inventory.read(
       report, scope.bucket,
       [&](const aws::s3::ListedVersion& version) -> Status {
         if (!version.key.starts_with(scope.prefix)) return {};
         if (scope.current_only && (!version.is_latest || version.is_delete_marker)) return {};
-        return sorter.add(version.key, marker.mark(version));
+        sorted = sorter.add(version.key, marker.mark(version));
+        return sorted;
       },
-      stop));
-  return sorter.sort();
+      stop);
+  if (sorted) TRY_DO(read);
+  if (sorted) sorted = sorter.sort();
+  if (sorted) return {};
+  return Error(sorted.error()).during("sort the report in " + inventory.options().scratch_folder);
 }
 
 }  // namespace
@@ -140,7 +146,7 @@ Status check_completeness(const InventoryReport& report, bool current_only) {
 Result<InventoryChanges> find_changes(const Inventory& inventory, const InventoryReport& report,
                                       const InventoryScope& scope, PreviousEntries& entries, std::stop_token stop) {
   const Marker marker{.knows_ids = report.manifest.columns.of_version.has_value()};
-  VersionSorter sorter(inventory.options().scratch_folder, VersionSorter::memory_size_bytes_usual);
+  VersionSorter sorter(inventory.options().scratch_folder, inventory.options().sort_size_bytes_max);
   TRY_DO(gather(inventory, report, scope, marker, sorter, stop));
   PointGroups point(entries, marker, scope.prefix);
   ReportGroups told(sorter);
@@ -153,7 +159,8 @@ Result<InventoryChanges> find_changes(const Inventory& inventory, const Inventor
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "scan was stopped");
     const bool takes_ours = has_ours && (!has_theirs || ours.key <= theirs.key);
     const bool takes_theirs = has_theirs && (!has_ours || theirs.key <= ours.key);
-    const bool is_same = takes_ours && takes_theirs && !ours.is_too_long && ours.marks == theirs.marks;
+    const bool is_too_long = ours.is_too_long || theirs.is_too_long;
+    const bool is_same = takes_ours && takes_theirs && !is_too_long && ours.marks == theirs.marks;
     if (!is_same) {
       const std::string& key = takes_ours ? ours.key : theirs.key;
       size_bytes += key.size() + key_overhead_bytes;

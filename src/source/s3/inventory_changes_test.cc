@@ -35,7 +35,8 @@ class InventoryTest : public ::testing::Test {
         std::make_unique<Inventory>(reports.connect(clock, rng),
                                     InventoryOptions{.folder = "reports/bucket/daily",
                                                      .listing_interval = interval,
-                                                     .scratch_folder = scratch.path(),
+                                                     .scratch_folder = scratch_path,
+                                                     .sort_size_bytes_max = sort_size_bytes_max,
                                                      .told = [this](const ChangeNews& told) { news = told; }}));
   }
   Status scan(S3SourceOptions options = {}, hours interval = hours(7 * 24), const std::set<Bytes>* retry = nullptr) {
@@ -106,6 +107,8 @@ class InventoryTest : public ::testing::Test {
   FakeVersionedBucket bucket;
   FakeReports reports;
   os::TemporaryFolder scratch;
+  std::string scratch_path = scratch.path();
+  uint64_t sort_size_bytes_max = VersionSorter::memory_size_bytes_usual;
   aws::FakeClock clock;
   crypto::SeededRng rng{9};
   ModelSink point;
@@ -379,6 +382,12 @@ TEST_F(InventoryTest, reports_whose_files_are_damaged_are_not_believed_and_every
   expect_damage("not beneath 'reports/bucket/daily/'", with_entry("key", "reports/other/data/x.csv.gz"));
   expect_damage("not beneath 'reports/bucket/daily/'", with_entry("key", "reports/bucket/daily/data/../../x.csv.gz"));
   expect_damage("tells a size", with_entry("size", -1));
+  expect_damage("tells a size", with_entry("size", uint64_t{1} << 41));
+  expect_damage("larger than a report can be", with_entry("size", uint64_t{1} << 40));
+  expect_damage("names file", with_manifest([](boost::json::object& all) {
+    auto& files = all.at("files").as_array();
+    files.push_back(files.front());
+  }));
   expect_damage("differs from the checksum in the manifest", with_entry("MD5checksum", boost::json::string(32, '0')));
   expect_damage("no text 'creationTimestamp'",
                 with_manifest([](boost::json::object& all) { all.erase("creationTimestamp"); }));
@@ -451,6 +460,18 @@ TEST_F(InventoryTest, no_report_stops_a_listing_that_is_due_without_it) {
   reports.before = [](const net::HttpRequest&) { return aws::error_answer(403, "AccessDenied"); };
   back_up();
   expect_listing("it was due");
+  EXPECT_EQ(news.remarks.size(), 1u);
+  expect_same_as_listing();
+}
+
+TEST_F(InventoryTest, without_room_to_sort_a_report_everything_is_listed) {
+  begin();
+  bucket.put("key105", "second");
+  report();
+  scratch_path += "/missing";
+  sort_size_bytes_max = 100;
+  back_up();
+  expect_listing("sort the report in " + scratch_path);
   EXPECT_EQ(news.remarks.size(), 1u);
   expect_same_as_listing();
 }

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "base/hash_id.h"
 
@@ -18,7 +19,7 @@ constexpr std::string_view arn_ending = ":::";
 constexpr std::string_view data_ending = ".csv.gz";
 constexpr std::string_view date_form = "0000-00-00T00-00Z";
 constexpr uint64_t file_count_max = 100'000;
-constexpr uint64_t file_size_bytes_max = uint64_t{1} << 40;
+constexpr uint64_t report_size_bytes_max = uint64_t{1} << 40;  // Packed; some 10¹¹ versions.
 constexpr size_t column_count_max = 100;
 constexpr size_t key_size_max = 1024;
 constexpr size_t md5_size_bytes = 16;
@@ -105,7 +106,7 @@ Result<InventoryFile> read_file(const boost::json::value& value, const std::stri
   if (size == nullptr || !size->is_number()) return unclear("tells no size of file '" + file.key + "'");
   boost::system::error_code error;
   file.size_bytes = size->to_number<uint64_t>(error);
-  if (error || file.size_bytes == 0 || file.size_bytes > file_size_bytes_max) {
+  if (error || file.size_bytes == 0 || file.size_bytes > report_size_bytes_max) {
     return unclear("tells a size of file '" + file.key + "' that cannot be");
   }
   const std::string checksum = TRY(text(from, "MD5checksum"));
@@ -154,8 +155,14 @@ Result<InventoryManifest> decode_inventory_manifest(std::string_view encoded, co
   if (files == nullptr || !files->is_array() || files->get_array().size() > file_count_max) {
     return unclear("has no list of files");
   }
+  std::set<std::string_view> keys;
+  uint64_t size_bytes = 0;
+  manifest.files.reserve(files->get_array().size());
   for (const boost::json::value& one : files->get_array()) {
-    manifest.files.push_back(TRY(read_file(one, place.folder)));
+    const InventoryFile& file = manifest.files.emplace_back(TRY(read_file(one, place.folder)));
+    if (!keys.insert(file.key).second) return unclear("names file '" + file.key + "' twice");
+    size_bytes += file.size_bytes;
+    if (size_bytes > report_size_bytes_max) return unclear("is larger than a report can be");
   }
   return manifest;
 }

@@ -60,7 +60,9 @@ Status CsvReader::end_field() {
 
 Status CsvReader::end_row(const Visit& visit) {
   if (field_ + 1 != field_count_) return wrong("fewer fields than the manifest names");
-  TRY_DO(visit(fields_).during(fmt::format("row {}", row_count_ + 1)));
+  if (Status visited = visit(fields_); !visited) {
+    return std::move(visited.error()).during(fmt::format("row {}", row_count_ + 1));
+  }
   ++row_count_;
   for (std::string& field : fields_) field.clear();
   field_ = 0;

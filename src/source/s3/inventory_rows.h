@@ -23,7 +23,6 @@ class CsvReader {
   Status feed(std::string_view piece, const Visit& visit);
   // The last row may end without a line's end.
   Status finish(const Visit& visit);
-  uint64_t row_count() const { return row_count_; }
 
  private:
   enum class Place { field_begin, plain, quoted, after_quote };
