@@ -25,7 +25,7 @@ endfunction()
 
 # Headers of others that most sources include, and that cost more to parse than the sources themselves. None of ours:
 # whoever changes one would wait for all, and what stands in a precompiled header is spared the warnings.
-# Sources include what they use all the same: the other presets build them without this.
+# Sources include what they use all the same: the portable and clang presets build them without this.
 set(HOLDFAST_COMMON_HEADERS
   <algorithm> <array> <atomic> <bit> <charconv> <chrono> <compare> <condition_variable> <cstddef> <cstdint> <cstring>
   <deque> <functional> <list> <map> <memory> <mutex> <optional> <set> <span> <stop_token> <string> <string_view>

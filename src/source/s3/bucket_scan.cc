@@ -202,8 +202,9 @@ Result<std::optional<std::string>> BucketScan::why_not_by_report(const std::opti
                                  .key_count_max = key_count_max},
                                 *request_.entries, request_.stop);
     // A listing needs no room to sort in.
-    const bool is_without = !changes && (changes.error().code() == ErrorCode::corrupt || is_about_room(changes.error()));
-    if (!changes && !is_without) return std::move(changes.error());
+    if (!changes && changes.error().code() != ErrorCode::corrupt && !is_about_room(changes.error())) {
+      return std::move(changes.error());
+    }
     if (!changes) {
       facts.damage = changes.error().message();
       return why_listing(facts);

@@ -82,7 +82,7 @@ std::optional<std::string> why_listing(const InventoryFacts& facts) {
 }
 
 bool tells_news(const InventoryFacts& facts) {
-  // The listing's time is this machine's, the report's is S3's. To read one in vain is harmless, to leave one out is not.
+  // The listing's time is this machine's, the report's is S3's: one read in vain is harmless, one left out is not.
   const UnixTimeNs known = facts.before->listed_at - clock_difference_max.count();
   return *facts.report_created > std::max(known, facts.before->report_created);
 }
