@@ -161,7 +161,9 @@ Result<Exit> scrub(Context& context, store::ObjectStore& store, job::ScrubReques
   if (store.capabilities().locks) lock = TRY(store.try_lock(store::LockMode::shared));
   const auto begun = clock.monotonic();
   const UnixTimeNs time = clock.now();
-  const job::ScrubReport report = TRY(job::run_scrub(store, clock, request));
+  auto scrubbed = job::run_scrub(store, clock, request);
+  tell_mended(context.output(), store);  // Even if nothing else is known.
+  const job::ScrubReport report = TRY(std::move(scrubbed));
   job::ScrubLedger ledger = TRY(load_scrub_ledger(url));
   if (report.is_complete || !report.last_key.empty()) {
     ledger.add({.time = time,
@@ -173,7 +175,6 @@ Result<Exit> scrub(Context& context, store::ObjectStore& store, job::ScrubReques
     const Status kept = keep_ledger(url, ledger);
     if (!kept) context.output().warn("could not remember how far the scrub came: " + kept.error().message());
   }
-  tell_mended(context.output(), store);
   tell_findings(context.output(), "lost", report.lost, report.lost_count);
   tell_findings(context.output(), "unread", report.unread, report.unread_count);
   tell_summary(context.output(), report, std::chrono::duration<double>(clock.monotonic() - begun).count());

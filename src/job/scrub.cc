@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <deque>
+#include <future>
 #include <sstream>
+#include <thread>
+
+#include "base/bounded_queue.h"
 
 namespace holdfast::job {
 
@@ -11,6 +16,7 @@ namespace {
 
 constexpr size_t findings_kept_max = 10'000;
 constexpr size_t run_count_max = 1000;
+constexpr size_t under_way_max = 2;
 constexpr std::string_view ledger_title = "holdfast-scrub-ledger 2";
 constexpr std::string_view no_key = "=";  // No character of keys.
 
@@ -52,33 +58,102 @@ Status note_failure(store::ObjectStore& store, const std::string& key, const Err
   return {};
 }
 
+// Examines some objects at a time, so that one is read while the other is checked, and gives what was found in the
+// order in which they were begun.
+class Examiner {
+ public:
+  Examiner(store::ObjectStore& store, store::Repair repair, size_t under_way_max) : begun_(under_way_max) {
+    for (size_t count = 0; count < under_way_max; ++count) {
+      threads_.emplace_back([this, &store, repair] {
+        while (auto task = begun_.pop()) task->outcome.set_value(store.examine(task->key, repair));
+      });
+    }
+  }
+  ~Examiner() { begun_.close(); }
+
+  bool is_idle() const { return under_way_.empty(); }
+  bool is_full() const { return under_way_.size() == threads_.size(); }
+  // REQUIRES: not is_full().
+  void begin(const std::string& key) {
+    Task task{.key = key, .outcome = {}};
+    under_way_.push_back({.key = key, .outcome = task.outcome.get_future()});
+    begun_.push(std::move(task));
+  }
+  struct Examined {
+    std::string key;
+    Result<store::Examination> outcome;
+  };
+  // REQUIRES: not is_idle().
+  Examined finish() {
+    UnderWay oldest = std::move(under_way_.front());
+    under_way_.pop_front();
+    return {.key = std::move(oldest.key), .outcome = oldest.outcome.get()};
+  }
+
+ private:
+  struct Task {
+    std::string key;
+    std::promise<Result<store::Examination>> outcome;
+  };
+  struct UnderWay {
+    std::string key;
+    std::future<Result<store::Examination>> outcome;
+  };
+  std::deque<UnderWay> under_way_;
+  BoundedQueue<Task> begun_;
+  std::vector<std::jthread> threads_;
+};
+
+// Waits until no more was read than the rate allows.
+void keep_rate(Clock& clock, std::chrono::nanoseconds begun, uint64_t read_bytes, uint64_t bytes_per_second_max) {
+  if (bytes_per_second_max == 0) return;
+  const std::chrono::duration<double> due(static_cast<double>(read_bytes) / static_cast<double>(bytes_per_second_max));
+  const auto ahead = std::chrono::duration_cast<std::chrono::nanoseconds>(due) - (clock.monotonic() - begun);
+  if (ahead.count() > 0) clock.sleep_for(ahead);
+}
+
 }  // namespace
 
 Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const ScrubRequest& request) {
   ScrubReport report;
   const auto begun = clock.monotonic();
-  bool is_out_of_time = false;
-  const Status walked = store.list("", request.after, [&](const store::ObjectInfo& info) -> Status {
+  bool is_out_of_time = false, is_broken = false;
+  // Where there is a rate to be kept, nothing is won by reading ahead of it.
+  Examiner examiner(store, request.repair, request.bytes_per_second_max > 0 ? 1 : under_way_max);
+  const auto take_oldest = [&]() -> Status {
+    const Examiner::Examined examined = examiner.finish();
+    const Status known = examined.outcome ? Status()
+                                          : note_failure(store, examined.key, examined.outcome.error(), report);
+    is_broken = !known;
+    TRY_DO(known);
+    if (examined.outcome) note(*examined.outcome, report);
+    report.last_key = examined.key;
+    keep_rate(clock, begun, report.read_bytes, request.bytes_per_second_max);
+    return {};
+  };
+  Status walked = store.list("", request.after, [&](const store::ObjectInfo& info) -> Status {
+    // First, since it takes its time: no object is begun behind the deadline.
+    if (examiner.is_full()) TRY_DO(take_oldest());
     if (request.stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
     const auto passed = clock.monotonic() - begun;
     if (request.time_max && passed >= *request.time_max) {
       is_out_of_time = true;
       return Error(ErrorCode::cancelled, "out of time");
     }
-    const auto examined = store.examine(info.key, request.repair);
-    if (!examined) TRY_DO(note_failure(store, info.key, examined.error(), report));
-    if (examined) note(*examined, report);
-    report.last_key = info.key;
-    if (request.bytes_per_second_max > 0) {
-      const std::chrono::duration<double> due(static_cast<double>(report.read_bytes) /
-                                              static_cast<double>(request.bytes_per_second_max));
-      const auto ahead = std::chrono::duration_cast<std::chrono::nanoseconds>(due) - (clock.monotonic() - begun);
-      if (ahead.count() > 0) clock.sleep_for(ahead);
-    }
+    examiner.begin(info.key);
     return {};
   });
+  // What is under way comes to its end. Behind an object of which nothing could be known it counts all the same, though
+  // the next run begins with that one.
+  while (!examiner.is_idle()) {
+    if (is_broken) {
+      if (const auto examined = examiner.finish(); examined.outcome) note(*examined.outcome, report);
+    } else if (Status taken = take_oldest(); !taken) {
+      walked = std::move(taken);
+    }
+  }
   report.is_complete = walked.has_value();
-  const bool is_stopped = is_out_of_time || request.stop.stop_requested();
+  const bool is_stopped = !is_broken && (is_out_of_time || request.stop.stop_requested());
   if (walked || is_stopped) return report;
   if (report.last_key.empty()) return Error(walked.error()).during("scrub");
   report.failure = Error(walked.error()).during("scrub");

@@ -13,6 +13,8 @@
 
 // Reads all that a store holds, in the order of keys, has each object checked by its store and what is damaged built
 // anew. Needs no key of the vault: packs and segments are named by their hash, and redundancy carries checksums.
+// Where no rate is given two objects are under way at a time, so that one is read while the other is checked; what is
+// found is told in the order of keys all the same.
 namespace holdfast::job {
 
 struct ScrubRequest {

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
 #include "base/hash_id.h"
 #include "crypto/hash.h"
-#include "store/fault_store.h"
+#include "store/decorator.h"
 #include "store/mem/mem_store.h"
 
 namespace holdfast::job {
@@ -88,37 +92,54 @@ TEST(Scrub, the_rate_is_kept) {
   EXPECT_EQ(std::chrono::duration_cast<seconds>(clock.slept()), seconds(10));
 }
 
-// Examines by reading, so that faults of reads reach it.
-class ReadStore : public store::FaultStore {
+// Of a range of keys nothing can be read.
+class BadStore : public store::Decorator {
  public:
-  using FaultStore::FaultStore;
+  struct Badness {
+    std::string first, last;
+    ErrorCode code = ErrorCode::io;
+    bool answers = true;  // Otherwise it does not even say whether they are there.
+  };
+  BadStore(std::unique_ptr<ObjectStore> inner, Badness badness)
+      : Decorator(std::move(inner)), badness_(std::move(badness)) {}
   Result<store::Examination> examine(std::string_view key, store::Repair repair) override {
-    return ObjectStore::examine(key, repair);
+    if (!is_bad(key)) return Decorator::examine(key, repair);
+    was_asked_ = true;
+    return Error(badness_.code, "cannot be read");
   }
+  Result<store::ObjectInfo> stat(std::string_view key) override {
+    return is_bad(key) && !badness_.answers ? Error(ErrorCode::io, "no answer") : Decorator::stat(key);
+  }
+  bool was_asked() const { return was_asked_; }
+
+ private:
+  bool is_bad(std::string_view key) const { return key >= badness_.first && key <= badness_.last; }
+  const Badness badness_;
+  std::atomic<bool> was_asked_ = false;
 };
 
 struct FailingScrub {
-  explicit FailingScrub(std::vector<store::FaultRule> rules) {
+  // The objects with numbers first..last are bad.
+  FailingScrub(size_t first, size_t last, ErrorCode code, bool answers) {
     auto objects = std::make_unique<store::MemStore>();
     for (int i = 0; i < 20; ++i) keys.push_back(put_named(*objects, "object " + std::to_string(i)));
     std::sort(keys.begin(), keys.end());
-    store = std::make_unique<ReadStore>(std::move(objects), store::FaultPlan{.rules = std::move(rules)});
+    store = std::make_unique<BadStore>(std::move(objects), BadStore::Badness{.first = keys[first],
+                                                                             .last = keys[last],
+                                                                             .code = code,
+                                                                             .answers = answers});
   }
-  ScrubReport run() {
+  ScrubReport run(const ScrubRequest& request = {}) {
     SteppingClock clock(milliseconds(1));
-    return run_scrub(*store, clock, {}).value();
+    return run_scrub(*store, clock, request).value();
   }
   std::vector<std::string> keys;
-  std::unique_ptr<ReadStore> store;
+  std::unique_ptr<BadStore> store;
 };
-
-store::FaultRule reads_fail(uint64_t first, uint64_t last, ErrorCode code) {
-  return {.operation = store::Operation::read, .first = first, .last = last, .code = code};
-}
 
 TEST(Scrub, an_object_that_cannot_be_read_is_not_told_as_lost) {
   for (const ErrorCode code : {ErrorCode::io, ErrorCode::denied}) {
-    FailingScrub scrub({reads_fail(6, 6, code)});
+    FailingScrub scrub(5, 5, code, true);
     const ScrubReport report = scrub.run();
     EXPECT_TRUE(report.is_complete);
     EXPECT_EQ(report.objects, 19u);
@@ -129,7 +150,7 @@ TEST(Scrub, an_object_that_cannot_be_read_is_not_told_as_lost) {
 }
 
 TEST(Scrub, what_is_archived_is_counted_apart) {
-  FailingScrub scrub({reads_fail(6, 8, ErrorCode::refused)});
+  FailingScrub scrub(5, 7, ErrorCode::refused, true);
   const ScrubReport report = scrub.run();
   EXPECT_TRUE(report.is_complete);
   EXPECT_EQ(report.archived_objects, 3u);
@@ -137,14 +158,79 @@ TEST(Scrub, what_is_archived_is_counted_apart) {
 }
 
 TEST(Scrub, it_ends_where_the_store_answers_no_more_and_the_next_one_goes_on_there) {
-  FailingScrub scrub({reads_fail(6, 1000, ErrorCode::io),
-                      {.operation = store::Operation::stat, .first = 7, .last = 1000}});
-  const ScrubReport report = scrub.run();
-  EXPECT_FALSE(report.is_complete);
-  ASSERT_TRUE(report.failure.has_value());
-  EXPECT_EQ(report.failure->code(), ErrorCode::io);
-  EXPECT_EQ(report.lost_count + report.unread_count, 0u);
-  EXPECT_EQ(report.last_key, scrub.keys[4]);
+  for (const size_t last : {size_t{5}, size_t{19}}) {
+    FailingScrub scrub(5, last, ErrorCode::io, false);
+    const ScrubReport report = scrub.run();
+    EXPECT_FALSE(report.is_complete);
+    ASSERT_TRUE(report.failure.has_value());
+    EXPECT_EQ(report.failure->code(), ErrorCode::io);
+    EXPECT_EQ(report.lost_count + report.unread_count, 0u);
+    EXPECT_EQ(report.last_key, scrub.keys[4]) << "whatever was seen behind it already";
+  }
+}
+
+TEST(Scrub, a_store_that_answers_no_more_is_told_also_when_the_time_is_up) {
+  int asked_count = 0;
+  for (int time_max_ms = 2; time_max_ms < 20; ++time_max_ms) {
+    FailingScrub scrub(5, 19, ErrorCode::io, false);
+    const ScrubReport report = scrub.run({.time_max = milliseconds(time_max_ms)});
+    EXPECT_FALSE(report.is_complete);
+    EXPECT_EQ(report.failure.has_value(), scrub.store->was_asked()) << time_max_ms;
+    if (scrub.store->was_asked()) ++asked_count;
+  }
+  EXPECT_GT(asked_count, 5);
+}
+
+// Lets no one go on before two objects are being examined.
+class PairingStore : public store::Decorator {
+ public:
+  using Decorator::Decorator;
+  Result<store::Examination> examine(std::string_view key, store::Repair repair) override {
+    {
+      std::unique_lock lock(mutex_);
+      most_ = std::max(most_, ++under_way_);
+      ++begun_;
+      changed_.notify_all();
+      const size_t pair = (begun_ + 1) / 2 * 2;
+      // Should it never come, most() tells.
+      gave_up_ = gave_up_ || !changed_.wait_for(lock, seconds(20), [&] { return begun_ >= pair || gave_up_; });
+    }
+    Result<store::Examination> examined = Decorator::examine(key, repair);
+    const std::lock_guard lock(mutex_);
+    --under_way_;
+    return examined;
+  }
+  size_t most() const { return most_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t begun_ = 0, under_way_ = 0, most_ = 0;
+  bool gave_up_ = false;
+};
+
+TEST(Scrub, while_one_object_is_checked_the_next_is_read_and_no_more) {
+  auto objects = std::make_unique<store::MemStore>();
+  for (int i = 0; i < 20; ++i) put_named(*objects, "object " + std::to_string(i));
+  PairingStore store(std::move(objects));
+  SteppingClock clock(milliseconds(1));
+  const ScrubReport report = run_scrub(store, clock, {}).value();
+  EXPECT_TRUE(report.is_complete);
+  EXPECT_EQ(report.objects, 20u);
+  EXPECT_EQ(store.most(), 2u);
+}
+
+TEST(Scrub, a_rate_is_not_run_ahead_of_and_none_is_begun_after_the_deadline) {
+  store::MemStore store;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 10; ++i) keys.push_back(put_named(store, std::string(1000, static_cast<char>('a' + i))));
+  std::sort(keys.begin(), keys.end());
+  SteppingClock clock(nanoseconds(0));
+  const ScrubReport report =
+      run_scrub(store, clock, {.time_max = milliseconds(2500), .bytes_per_second_max = 1000}).value();
+  EXPECT_EQ(report.objects, 3u) << "one a second, the third of them within the time";
+  EXPECT_EQ(report.last_key, keys[2]);
+  EXPECT_EQ(clock.slept(), seconds(3));
 }
 
 TEST(ScrubLedger, a_run_that_passed_something_over_proves_nothing_and_takes_nothing_away) {
