@@ -45,6 +45,16 @@ void ErasureCode::encode(std::span<const std::byte* const> data, std::span<std::
                  const_cast<uint8_t*>(encode_tables_.data()), sources, targets);
 }
 
+void ErasureCode::add(unsigned index, const std::byte* data, std::span<std::byte* const> parity,
+                      size_t part_size_bytes) const {
+  CHECK(index < data_count_ && parity.size() == parity_count_);
+  uint8_t* targets[erasure_part_count_max];
+  for (unsigned i = 0; i < parity_count_; ++i) targets[i] = as_octets(parity[i]);
+  ec_encode_data_update(static_cast<int>(part_size_bytes), static_cast<int>(data_count_),
+                        static_cast<int>(parity_count_), static_cast<int>(index),
+                        const_cast<uint8_t*>(encode_tables_.data()), unconst(data), targets);
+}
+
 Status ErasureCode::rebuild(std::span<std::byte* const> parts, const std::vector<bool>& is_sound,
                             size_t part_size_bytes) const {
   CHECK(parts.size() == part_count() && is_sound.size() == part_count());

@@ -29,6 +29,10 @@ class ErasureCode {
   void encode(std::span<const std::byte* const> data, std::span<std::byte* const> parity,
               size_t part_size_bytes) const;
 
+  // Adds to the parity parts what data part `index` has to say. Once all have been added to parts of zeros, in any
+  // order, they are what encode() makes; data parts of zeros need not be. For data that lies far apart.
+  void add(unsigned index, const std::byte* data, std::span<std::byte* const> parity, size_t part_size_bytes) const;
+
   // Rebuilds parts in place. `parts` are all data parts, then all parity parts; `is_sound[i]` says whether part i holds
   // what it should. Each unsound one is filled, unless its pointer is null: then nobody wants it. `corrupt` if fewer
   // than data_count() parts are sound; then nothing is written.

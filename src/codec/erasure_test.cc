@@ -57,6 +57,20 @@ bool comes_back(const ErasureCode& code, const Parts& whole, uint64_t lost) {
   return damaged.bytes == whole.bytes;
 }
 
+TEST(Erasure, what_is_added_part_by_part_is_what_is_encoded_at_once) {
+  std::mt19937_64 random(3);
+  for (const auto& [k, m] : {std::pair(1U, 2U), std::pair(4U, 2U), std::pair(9U, 7U), std::pair(128U, 4U)}) {
+    const ErasureCode code(k, m);
+    for (const size_t part_size_bytes : {size_t{64}, size_t{4096}}) {
+      const Parts whole = encoded(code, part_size_bytes, random);
+      Parts sum;
+      sum.bytes.assign(m, Bytes(part_size_bytes, std::byte{0}));
+      for (unsigned i = k; i-- > 0;) code.add(i, whole.bytes[i].data(), sum.pointers(), part_size_bytes);
+      EXPECT_TRUE(std::equal(sum.bytes.begin(), sum.bytes.end(), whole.bytes.begin() + k)) << k << "+" << m;
+    }
+  }
+}
+
 TEST(Erasure, every_pattern_of_losses_comes_back_just_when_enough_parts_are_left) {
   constexpr uint64_t seed = 20260117;
   std::mt19937_64 random(seed);

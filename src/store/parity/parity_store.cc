@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "crypto/hash.h"
+#include "os/memory.h"
 #include "store/key.h"
 #include "store/parity/parity_tail.h"
 
@@ -18,6 +19,7 @@ constexpr std::string_view marker_text = "holdfast parity 1, percent ";
 constexpr unsigned marker_percent = 3;  // Of the marker itself, known to all.
 constexpr size_t sizes_kept_max = 4096;
 constexpr size_t unwritten_kept_max = 4;
+constexpr size_t spare_count_max = 2;  // As many objects as a scrub examines at a time.
 constexpr size_t looked_at_count_max = 3;
 constexpr uint64_t piece_size_bytes = 256 << 10;
 
@@ -279,10 +281,15 @@ Result<ParityStore::Stored> ParityStore::read_stored(std::string_view key) {
   Stored stored;
   {
     const MutexLock lock(mutex_);
-    stored.buffer = std::move(spare_);
-    spare_ = AlignedBuffer();
+    if (!spares_.empty()) {
+      stored.buffer = std::move(spares_.back());
+      spares_.pop_back();
+    }
   }
-  if (stored.buffer.size() < size) stored.buffer = AlignedBuffer(size);
+  if (stored.buffer.size() < size) {
+    stored.buffer = AlignedBuffer(size);
+    os::prefer_large_pages(stored.buffer.span());
+  }
   stored.bytes = stored.buffer.span().first(size);
   const Status whole = inner().read(key, 0, stored.bytes);
   if (whole) return stored;
@@ -293,7 +300,7 @@ Result<ParityStore::Stored> ParityStore::read_stored(std::string_view key) {
 
 void ParityStore::give_back(Stored stored) {
   const MutexLock lock(mutex_);
-  if (spare_.size() < stored.buffer.size()) spare_ = std::move(stored.buffer);
+  if (spares_.size() < spare_count_max) spares_.push_back(std::move(stored.buffer));
 }
 
 Status ParityStore::read_in_pieces(std::string_view key, const Error& failed, Stored& stored) {

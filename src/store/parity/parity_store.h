@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "store/decorator.h"
@@ -69,7 +70,7 @@ class ParityStore : public Decorator, public ListsWhole {
   std::map<std::string, uint64_t, std::less<>> sizes_bytes_ GUARDED_BY(mutex_);
   // Objects that ended before what was asked of them.
   std::set<std::string, std::less<>> seen_short_ GUARDED_BY(mutex_);
-  AlignedBuffer spare_ GUARDED_BY(mutex_);  // For the next object to be read whole.
+  std::vector<AlignedBuffer> spares_ GUARDED_BY(mutex_);  // For the next object to be read whole.
   // What was mended and could not be stored anew.
   std::map<std::string, Bytes, std::less<>> unwritten_ GUARDED_BY(mutex_);
 };
