@@ -3,6 +3,7 @@
 
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ namespace {
 
 // The kernel moves at most this much in one call.
 constexpr size_t io_size_bytes_max = 0x7ffff000;
+// And takes at most so many pieces.
+constexpr size_t piece_count_max = 1024;
 
 std::string name_of_fd(int fd) { return "descriptor " + std::to_string(fd); }
 
@@ -98,23 +101,47 @@ Result<size_t> read_all(int fd, size_t size, Call call) {
   return done;
 }
 
+// One write of at most `size` bytes, as the seam has it: the errno, or zero and `n`.
+template <class Call>
+int write_once(const MutationEvent& event, size_t size, ssize_t& n, Call call) {
+  const int verdict = mutation_point(event);
+  if (verdict > 0) return verdict;
+  n = call(verdict == short_transfer ? (size + 1) / 2 : size);
+  return n < 0 ? errno : 0;
+}
+
 template <class Call>
 Status write_all(int fd, ByteView bytes, uint64_t offset_bytes, Call call) {
   size_t done = 0;
   do {
     const ByteView left = bytes.subspan(done);
     const uint64_t place = offset_bytes == offset_current ? offset_current : offset_bytes + done;
-    const int verdict =
-        mutation_point({.op = Mutation::write, .fd = fd, .offset_bytes = place, .data = left});
-    size_t part = std::min(left.size(), io_size_bytes_max);
-    if (verdict == short_transfer) part = (part + 1) / 2;
-    const ssize_t n = verdict > 0 ? -1 : call(done, part);
-    const int failed = verdict > 0 ? verdict : n < 0 ? errno : 0;
+    ssize_t n = 0;
+    const int failed =
+        write_once({.op = Mutation::write, .fd = fd, .offset_bytes = place, .data = left},
+                   std::min(left.size(), io_size_bytes_max), n, [&](size_t part) { return call(done, part); });
     if (failed == EINTR) continue;
     if (failed != 0) return errno_error(failed, "write", name_of_fd(fd));
     done += static_cast<size_t>(n);
   } while (done < bytes.size());
   return {};
+}
+
+// The pieces of what is left from `done` on, at most `size` bytes and as many as one call takes.
+std::vector<iovec> pieces_of(std::span<const ByteView> parts, uint64_t done, size_t size) {
+  std::vector<iovec> pieces;
+  for (const ByteView part : parts) {
+    if (size == 0 || pieces.size() == piece_count_max) break;
+    if (done >= part.size()) {
+      done -= part.size();
+      continue;
+    }
+    const ByteView piece = part.subspan(static_cast<size_t>(done)).first(std::min<size_t>(size, part.size() - done));
+    pieces.push_back({const_cast<std::byte*>(piece.data()), piece.size()});  // writev(2) takes no const.
+    size -= piece.size();
+    done = 0;
+  }
+  return pieces;
 }
 
 }  // namespace
@@ -138,6 +165,32 @@ Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes) {
   return write_all(fd, bytes, offset_bytes, [&](size_t at, size_t size) {
     return ::pwrite(fd, bytes.data() + at, size, static_cast<off_t>(offset_bytes + at));
   });
+}
+
+Status pwritev_full(int fd, std::span<const ByteView> parts, uint64_t offset_bytes) {
+  uint64_t size_bytes = 0;
+  for (const ByteView part : parts) size_bytes += part.size();
+  for (uint64_t done = 0; done < size_bytes;) {
+    const std::vector<iovec> pieces = pieces_of(parts, done, io_size_bytes_max);
+    size_t size = 0;
+    for (const iovec& piece : pieces) size += piece.iov_len;
+    Bytes joined;  // Only for whoever watches.
+    for (const iovec& piece : pieces) {
+      if (is_observed()) append(joined, {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
+    }
+    ssize_t n = 0;
+    const uint64_t place = offset_bytes + done;
+    const int failed = write_once(
+        {.op = Mutation::write, .fd = fd, .offset_bytes = place, .data = joined}, size, n, [&](size_t part) {
+          const std::vector<iovec> fewer = part < size ? pieces_of(parts, done, part) : std::vector<iovec>();
+          const std::vector<iovec>& some = part < size ? fewer : pieces;
+          return ::pwritev(fd, some.data(), static_cast<int>(some.size()), static_cast<off_t>(place));
+        });
+    if (failed == EINTR) continue;
+    if (failed != 0) return errno_error(failed, "write", name_of_fd(fd));
+    done += static_cast<size_t>(n);
+  }
+  return {};
 }
 
 bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ Result<size_t> read_full(int fd, MutableByteView out);
 Result<size_t> pread_full(int fd, MutableByteView out, uint64_t offset_bytes);
 Status write_full(int fd, ByteView bytes);
 Status pwrite_full(int fd, ByteView bytes, uint64_t offset_bytes);
+// The parts one behind the other, many of them in one call.
+Status pwritev_full(int fd, std::span<const ByteView> parts, uint64_t offset_bytes);
 // Whether most of the range is in the page cache, so that reading past the cache would be slower. False where the
 // kernel does not tell.
 bool is_cached(int fd, uint64_t offset_bytes, uint64_t size_bytes);

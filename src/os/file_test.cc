@@ -65,6 +65,25 @@ TEST(File, what_is_written_is_read_at_any_offset) {
   EXPECT_EQ(stat_at(at_cwd, folder.path("f"))->size_bytes, 3u);
 }
 
+TEST(File, many_parts_are_written_as_one) {
+  TemporaryFolder folder;
+  const Fd fd = open(folder.path("f"), {.access = Access::read_write, .create = true, .exclusive = true}).value();
+  std::string text(70'001, ' ');  // In more parts than one call takes, some of them empty.
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  std::vector<ByteView> parts;
+  for (size_t at = 0, size = 0; at < text.size(); at += size, size = (size + 1) % 40) {
+    parts.push_back(as_bytes(text).subspan(at, std::min(size, text.size() - at)));
+  }
+  ASSERT_GT(parts.size(), 3000u);
+  ASSERT_TRUE(pwritev_full(fd.get(), parts, 3).has_value());
+  Bytes out(text.size() + 10);
+  EXPECT_EQ(pread_full(fd.get(), out, 3).value(), text.size());
+  EXPECT_EQ(as_text(ByteView(out).first(text.size())), text);
+  EXPECT_EQ(stat_fd(fd.get())->size_bytes, text.size() + 3);
+  EXPECT_TRUE(pwritev_full(fd.get(), {}, 0).has_value());
+  EXPECT_FALSE(pwritev_full(-1, parts, 0).has_value());
+}
+
 TEST(File, reads_go_on_over_short_pieces) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);

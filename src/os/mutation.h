@@ -79,6 +79,9 @@ namespace internal {
 extern std::atomic<MutationObserver*> mutation_observer;
 }
 
+// Whether anybody is told: where what is to be told costs something.
+inline bool is_observed() { return internal::mutation_observer.load(std::memory_order_relaxed) != nullptr; }
+
 // Zero, or the errno with which the caller must fail without making the call.
 [[nodiscard]] inline int mutation_point(const MutationEvent& event) {
   MutationObserver* observer = internal::mutation_observer.load(std::memory_order_relaxed);

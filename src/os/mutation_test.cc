@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <map>
 
 #include "os/file.h"
 #include "os/testing.h"
@@ -73,6 +75,36 @@ TEST(Mutation, a_record_names_what_was_done_to_what) {
   EXPECT_EQ(as_text(operations[1].data), "abc");
   EXPECT_EQ(operations[2].to_path, folder.path("g"));
   EXPECT_TRUE(recorder.take().empty());
+}
+
+// Interrupts the first of three writes and has the second do half of its bytes.
+class HalvingObserver : public MutationObserver {
+ public:
+  int before(const MutationEvent& event) override {
+    written_[event.offset_bytes] = to_bytes(event.data);
+    return ++count_ % 3 == 1 ? EINTR : count_ % 3 == 2 ? short_transfer : 0;
+  }
+  size_t count() const { return count_; }
+  const std::map<uint64_t, Bytes>& written() const { return written_; }
+
+ private:
+  size_t count_ = 0;
+  std::map<uint64_t, Bytes> written_;
+};
+
+TEST(Mutation, parts_written_at_once_go_on_where_a_short_write_ended) {
+  TemporaryFolder folder;
+  const Fd fd = open(folder.path("f"), {.access = Access::read_write, .create = true}).value();
+  const std::array<ByteView, 4> parts{as_bytes("0123"), as_bytes(""), as_bytes("456789"), as_bytes("x")};
+  HalvingObserver observer;
+  {
+    const ObservedScope observed(observer);
+    ASSERT_TRUE(pwritev_full(fd.get(), parts, 2).has_value());
+  }
+  EXPECT_EQ(observer.count(), 3u);
+  EXPECT_EQ(as_text(observer.written().at(2)), "0123456789x") << "the whole is told of";
+  EXPECT_EQ(as_text(observer.written().at(8)), "6789x") << "then what is left";
+  EXPECT_EQ(as_text(read_file(folder.path("f"), 100).value()), std::string(2, '\0') + "0123456789x");
 }
 
 TEST(Mutation, every_kind_has_a_name) {

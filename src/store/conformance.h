@@ -122,6 +122,24 @@ TEST_P(StoreConformance, large_objects_of_crooked_parts_keep_every_byte) {
   expect_content("crooked", bytes);
 }
 
+TEST_P(StoreConformance, large_objects_of_scattered_parts_keep_every_byte) {
+  constexpr size_t page_size_bytes = AlignedBuffer::alignment_bytes;
+  AlignedBuffer pages(1200 * 2 * page_size_bytes);
+  const Bytes bytes = pattern(pages.size(), 9);
+  std::memcpy(pages.data(), bytes.data(), bytes.size());
+  std::vector<ByteView> parts;  // Every other page, and now and then a crooked piece.
+  Bytes expected;
+  for (size_t at = 0; at < pages.size(); at += 2 * page_size_bytes) {
+    parts.push_back(pages.span().subspan(at, page_size_bytes));
+    append(expected, parts.back());
+    if (at % (500 * page_size_bytes) != 0) continue;
+    parts.push_back(ByteView(bytes).subspan(at + 1, 3 * page_size_bytes / 2));
+    append(expected, parts.back());
+  }
+  ASSERT_TRUE(store_.create("scattered", parts).has_value());
+  expect_content("scattered", expected);
+}
+
 TEST_P(StoreConformance, a_second_create_says_conflict_and_changes_nothing) {
   ASSERT_TRUE(put(store_, "k", "first").has_value());
   EXPECT_CODE(put(store_, "k", "second, longer"), ErrorCode::conflict);

@@ -151,7 +151,7 @@ Status DevicesStore::create_shards(std::string_view key, std::span<const ByteVie
   const Result<Written> written = write_shards(key, object, targets);
   {
     const MutexLock lock(mutex_);
-    if (spare_buffers_.size() < spare_buffer_count_max) spare_buffers_.push_back(std::move(object.units));
+    if (spare_buffers_.size() < spare_buffer_count_max) spare_buffers_.push_back(std::move(object.buffer));
   }
   TRY_DO(written);
   if (written->conflict_count > 0) {

@@ -160,15 +160,18 @@ class StripeExaminer {
       if (write.units.size() == 0) write.units = AlignedBuffer(static_cast<size_t>(shape_.units_size_bytes()));
       write.checksums.clear();
     }
+    AlignedBuffer recycled;
     for (uint64_t begin = 0; begin < count; begin += step) {
       const uint64_t end = std::min(begin + step, count);
-      const ShardSet::Window window = TRY(set_.read_window(pool_, begin, end, ShardSet::Parts::all));
+      ShardSet::Window window =
+          TRY(set_.read_window(pool_, begin, end, ShardSet::Parts::all, std::move(recycled)));
       if (!collect_again_) found_.read_bytes += window.read_bytes;
       // Wrong where it is kept, even if it stands somewhere else as well and is right there.
       for (unsigned index = 0; index < shape_.part_count(); ++index) {
         if (place_[index] && window.wrong_members.contains(*place_[index])) wrong_.insert(index);
       }
       for (uint64_t stripe = begin; stripe < end; ++stripe) look(window, stripe - begin, stripe, hasher);
+      recycled = std::move(window.bytes);
     }
     const auto name = hash_in_key(key_);
     if (name && !equal(hasher.finalize(), name->view())) return wrong_name(key_);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "codec/erasure.h"
 #include "crypto/hash.h"
+#include "os/memory.h"
 
 namespace holdfast::store::devices {
 
@@ -26,6 +27,14 @@ Error not_a_shard(std::string_view key, std::string_view reason) {
 class PartCopier {
  public:
   explicit PartCopier(std::span<const ByteView> parts) : parts_(parts) {}
+  // The next bytes where they lie, if they can be written from there: in one piece, aligned.
+  const std::byte* take_in_place(size_t size_bytes) {
+    if (parts_.empty() || parts_.front().size() - taken_ < size_bytes) return nullptr;
+    const std::byte* const place = parts_.front().data() + taken_;
+    if (reinterpret_cast<uintptr_t>(place) % AlignedBuffer::alignment_bytes != 0) return nullptr;
+    skip(size_bytes);
+    return place;
+  }
   // The number of bytes there were for `out`; the rest of it is zeroed.
   void fill(MutableByteView out) {
     while (!out.empty() && !parts_.empty()) {
@@ -33,16 +42,18 @@ class PartCopier {
       const size_t n = std::min(rest.size(), out.size());
       if (n > 0) std::memcpy(out.data(), rest.data(), n);
       out = out.subspan(n);
-      taken_ += n;
-      if (taken_ == parts_.front().size()) {
-        parts_ = parts_.subspan(1);
-        taken_ = 0;
-      }
+      skip(n);
     }
     if (!out.empty()) std::memset(out.data(), 0, out.size());
   }
 
  private:
+  void skip(size_t size_bytes) {
+    taken_ += size_bytes;
+    if (taken_ < parts_.front().size()) return;
+    parts_ = parts_.subspan(1);
+    taken_ = 0;
+  }
   std::span<const ByteView> parts_;
   size_t taken_ = 0;
 };
@@ -143,40 +154,67 @@ Result<TailOutcome> decode_tail(std::string_view key, const Id& store_id, uint64
   return TailOutcome{.tail = std::move(tail), .needed_size_bytes = needed};
 }
 
-std::array<ByteView, 2> EncodedObject::shard(unsigned index) const {
+std::vector<ByteView> EncodedObject::shard(unsigned index) const {
   const size_t held = shape.kind == ShardKind::replica ? 0 : index;
-  return {units.span().subspan(held * static_cast<size_t>(pitch_bytes), static_cast<size_t>(shape.units_size_bytes())),
-          ByteView(tails[held])};
+  std::vector<ByteView> pieces = units[held];
+  pieces.emplace_back(tails[held]);
+  return pieces;
 }
+
+namespace {
+
+// Behind the last piece, or as more of it.
+void add_piece(ByteView bytes, std::vector<ByteView>& pieces) {
+  if (!pieces.empty() && pieces.back().data() + pieces.back().size() == bytes.data()) {
+    pieces.back() = {pieces.back().data(), pieces.back().size() + bytes.size()};
+  } else {
+    pieces.push_back(bytes);
+  }
+}
+
+}  // namespace
 
 EncodedObject encode_object(std::string_view key, const Id& store_id, const Shape& shape,
                             std::span<const ByteView> parts, AlignedBuffer recycled) {
   EncodedObject object;
   object.shape = shape;
+  object.units.resize(shape.part_count());
   const uint64_t align = AlignedBuffer::alignment_bytes;
-  object.pitch_bytes = (shape.units_size_bytes() + align - 1) / align * align;
-  const auto wanted = static_cast<size_t>(object.pitch_bytes * shape.part_count());
-  object.units = recycled.size() >= wanted ? std::move(recycled) : AlignedBuffer(wanted);
+  const uint64_t pitch_bytes = (shape.units_size_bytes() + align - 1) / align * align;
+  const auto wanted = static_cast<size_t>(pitch_bytes * shape.part_count());
+  object.buffer = std::move(recycled);
+  if (object.buffer.size() < wanted) {
+    object.buffer = AlignedBuffer(wanted);
+    os::prefer_large_pages(object.buffer.span());
+  }
   std::optional<codec::ErasureCode> code;
   if (shape.parity_count > 0) code.emplace(shape.data_count, shape.parity_count);
   std::vector<UnitSeal> seals;
   for (unsigned i = 0; i < shape.part_count(); ++i) seals.emplace_back(key, i);
   std::vector<std::vector<uint64_t>> checksums(shape.part_count());
-  std::vector<std::byte*> units(shape.part_count());
+  std::vector<const std::byte*> data(shape.data_count);
+  std::vector<std::byte*> parity(shape.parity_count);
   PartCopier copier(parts);
   for (uint64_t stripe = 0; stripe < shape.stripe_count(); ++stripe) {
     const auto size = static_cast<size_t>(shape.unit_size_bytes_in(stripe));
-    for (unsigned i = 0; i < shape.part_count(); ++i) {
-      units[i] = object.units.data() + i * object.pitch_bytes + stripe * unit_size_bytes;
-      if (i < shape.data_count) copier.fill({units[i], size});
+    const auto add = [&](unsigned i, const std::byte* unit) {
+      checksums[i].push_back(seals[i].checksum(stripe, {unit, size}));
+      add_piece({unit, size}, object.units[i]);
+    };
+    const auto own_place = [&](unsigned i) {
+      return object.buffer.data() + i * pitch_bytes + stripe * unit_size_bytes;
+    };
+    for (unsigned i = 0; i < shape.data_count; ++i) {
+      data[i] = copier.take_in_place(size);
+      if (data[i] == nullptr) {
+        copier.fill({own_place(i), size});
+        data[i] = own_place(i);
+      }
+      add(i, data[i]);
     }
-    if (code) {
-      code->encode(std::span<const std::byte* const>(units.data(), shape.data_count),
-                   std::span(units).subspan(shape.data_count), size);
-    }
-    for (unsigned i = 0; i < shape.part_count(); ++i) {
-      checksums[i].push_back(seals[i].checksum(stripe, {units[i], size}));
-    }
+    for (unsigned p = 0; p < shape.parity_count; ++p) parity[p] = own_place(shape.data_count + p);
+    if (code) code->encode(data, parity, size);
+    for (unsigned p = 0; p < shape.parity_count; ++p) add(shape.data_count + p, parity[p]);
   }
   for (unsigned i = 0; i < shape.part_count(); ++i) {
     object.tails.push_back(encode_tail(key, store_id, shape, i, checksums[i]));

@@ -75,14 +75,14 @@ struct TailOutcome {
 };
 Result<TailOutcome> decode_tail(std::string_view key, const Id& store_id, uint64_t shard_size_bytes, ByteView last);
 
-// All shards of an object in memory.
+// All shards of an object in memory. Data that lies well stays where it is: what was encoded must outlive this.
 struct EncodedObject {
   Shape shape;
-  AlignedBuffer units;       // Of shard 0, then of shard 1, ..., each from an aligned place.
-  uint64_t pitch_bytes = 0;  // From one shard to the next.
+  AlignedBuffer buffer;                      // Of the units that do not lie in the object's own bytes.
+  std::vector<std::vector<ByteView>> units;  // Of each shard, in as few pieces as there are.
   std::vector<Bytes> tails;
 
-  std::array<ByteView, 2> shard(unsigned index) const;
+  std::vector<ByteView> shard(unsigned index) const;
 };
 // `recycled` gives its memory if it is large enough.
 EncodedObject encode_object(std::string_view key, const Id& store_id, const Shape& shape,

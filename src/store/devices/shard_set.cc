@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "os/memory.h"
+
 namespace holdfast::store::devices {
 
 namespace {
@@ -218,12 +220,17 @@ uint64_t ShardSet::window_stripe_count() const {
   return std::max<uint64_t>(1, window_size_bytes / (unit_size_bytes * shape_.part_count()));
 }
 
-Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted) const {
+Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted,
+                                               AlignedBuffer recycled) const {
   Window window;
   const size_t part_count = shape_.part_count();
   const auto stripe_count = static_cast<size_t>(end - begin);
   window.pitch_bytes = stripe_count * unit_size_bytes;
-  window.bytes = AlignedBuffer(window.pitch_bytes * part_count);
+  window.bytes = std::move(recycled);
+  if (window.bytes.size() < window.pitch_bytes * part_count) {
+    window.bytes = AlignedBuffer(window.pitch_bytes * part_count);
+    os::prefer_large_pages(window.bytes.span());
+  }
   std::vector<std::vector<bool>> sound(stripe_count, std::vector<bool>(part_count, false));
   const auto is_enough = [&](const std::vector<bool>& parts) {
     return std::count(parts.begin(), parts.end(), true) >= static_cast<ptrdiff_t>(shape_.data_count);
@@ -234,17 +241,21 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
     const auto is_done = [&](const std::vector<bool>& parts) { return parts[holder.index]; };
     if (std::all_of(sound.begin(), sound.end(), is_done)) continue;
     if (wanted == Parts::data && std::all_of(sound.begin(), sound.end(), is_enough)) break;
-    if (spare.size() == 0) spare = AlignedBuffer(window.pitch_bytes);
+    // What stands there already is not written over with a copy that may be wrong.
+    const bool is_first = std::none_of(sound.begin(), sound.end(), is_done);
+    if (!is_first && spare.size() == 0) spare = AlignedBuffer(window.pitch_bytes);
+    const MutableByteView place = window.bytes.span().subspan(holder.index * window.pitch_bytes, window.pitch_bytes);
+    const MutableByteView into = is_first ? place : spare.span();
     std::vector<bool> is_sound;
-    const UnitsRead read = read_units(pool, holder, begin, end, spare.span(), is_sound);
+    const UnitsRead read = read_units(pool, holder, begin, end, into, is_sound);
     if (!read.all_sound) window.wrong_members.insert(holder.member);
     any_unread |= read.any_unread;
     for (size_t s = 0; s < stripe_count; ++s) {
       const auto size = static_cast<size_t>(shape_.unit_size_bytes_in(begin + s));
       window.read_bytes += size;
       if (!is_sound[s] || sound[s][holder.index]) continue;
-      std::memcpy(window.bytes.data() + holder.index * window.pitch_bytes + s * unit_size_bytes,
-                  spare.data() + s * unit_size_bytes, size);
+      const size_t at = s * unit_size_bytes;
+      if (!is_first) std::memcpy(place.data() + at, into.data() + at, size);
       sound[s][holder.index] = true;
     }
   }
@@ -270,7 +281,7 @@ Result<ShardSet::Window> ShardSet::read_window(Pool& pool, uint64_t begin, uint6
 // The range's bytes in stripes begin..end, of which some data units are missing.
 Status ShardSet::repair_stripes(Pool& pool, uint64_t begin, uint64_t end, uint64_t offset_bytes, MutableByteView out,
                                 ReadOutcome& outcome) const {
-  const Window window = TRY(read_window(pool, begin, end, Parts::data));
+  const Window window = TRY(read_window(pool, begin, end, Parts::data, {}));
   for (const size_t member : window.wrong_members) {
     if (pool.usable(member) != nullptr) outcome.was_wrong = true;
   }

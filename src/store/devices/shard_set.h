@@ -60,8 +60,8 @@ class ShardSet {
     std::set<size_t> wrong_members;  // Whose shard has a unit in here that is wrong or cannot be read.
     uint64_t read_bytes = 0;
   };
-  // `corrupt` if a stripe cannot be rebuilt.
-  Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted) const;
+  // `corrupt` if a stripe cannot be rebuilt. `recycled` gives its memory if it is large enough.
+  Result<Window> read_window(Pool& pool, uint64_t begin, uint64_t end, Parts wanted, AlignedBuffer recycled) const;
   // How many stripes a window may take.
   uint64_t window_stripe_count() const;
 

@@ -18,7 +18,8 @@ bool is_aligned(const std::byte* place) {
   return reinterpret_cast<uintptr_t>(place) % alignment_bytes == 0;
 }
 
-// Aligned stretches go out from where they lie; the rest is gathered in an aligned buffer first.
+// Aligned stretches go out from where they lie, as many as there are in one call; the rest is gathered in an aligned
+// buffer first. What is appended must stay until finish().
 class DirectWriter {
  public:
   explicit DirectWriter(int fd) : fd_(fd) { direct_ = os::set_direct(fd, true).has_value(); }
@@ -27,7 +28,7 @@ class DirectWriter {
     while (!bytes.empty()) {
       if (gathered_bytes_ == 0 && bytes.size() >= alignment_bytes && is_aligned(bytes.data())) {
         const size_t bulk = bytes.size() / alignment_bytes * alignment_bytes;
-        TRY_DO(write(bytes.first(bulk)));
+        waiting_.push_back(bytes.first(bulk));
         bytes = bytes.subspan(bulk);
         continue;
       }
@@ -36,43 +37,42 @@ class DirectWriter {
       std::memcpy(bounce_.data() + gathered_bytes_, bytes.data(), n);
       gathered_bytes_ += n;
       bytes = bytes.subspan(n);
-      if (gathered_bytes_ == bounce_.size()) TRY_DO(flush(bounce_.size()));
+      if (gathered_bytes_ == bounce_.size()) TRY_DO(write_gathered(bounce_.size()));
     }
     return {};
   }
 
   Status finish() {
-    const size_t tail = gathered_bytes_ % alignment_bytes;
-    const ByteView gathered = bounce_.span().first(gathered_bytes_);
-    if (gathered_bytes_ > tail) TRY_DO(write(gathered.first(gathered_bytes_ - tail)));
-    if (tail == 0) return {};
+    const size_t tail_size = gathered_bytes_ % alignment_bytes;
+    const ByteView tail = bounce_.span().first(gathered_bytes_).last(tail_size);
+    TRY_DO(write_gathered(gathered_bytes_ - tail_size));
+    if (tail.empty()) return {};
     if (direct_) TRY_DO(os::set_direct(fd_, false));
-    return os::pwrite_full(fd_, gathered.last(tail), offset_bytes_);
+    return os::pwrite_full(fd_, tail, offset_bytes_);
   }
 
  private:
-  Status flush(size_t size_bytes) {
-    TRY_DO(write(bounce_.span().first(size_bytes)));
+  // All that waits, and so much of what was gathered behind it.
+  Status write_gathered(size_t size_bytes) {
+    if (size_bytes > 0) waiting_.push_back(bounce_.span().first(size_bytes));
     gathered_bytes_ = 0;
-    return {};
-  }
-
-  Status write(ByteView bytes) {
-    Status written = os::pwrite_full(fd_, bytes, offset_bytes_);
+    Status written = os::pwritev_full(fd_, waiting_, offset_bytes_);
     if (!written && written.error().code() == ErrorCode::invalid && direct_) {
       // Some file systems accept the flag and then refuse the write.
       TRY_DO(os::set_direct(fd_, false));
       direct_ = false;
-      written = os::pwrite_full(fd_, bytes, offset_bytes_);
+      written = os::pwritev_full(fd_, waiting_, offset_bytes_);
     }
     TRY_DO(written);
-    offset_bytes_ += bytes.size();
+    for (const ByteView bytes : waiting_) offset_bytes_ += bytes.size();
+    waiting_.clear();
     return {};
   }
 
   int fd_;
   bool direct_ = false;
   uint64_t offset_bytes_ = 0;
+  std::vector<ByteView> waiting_;  // For the places from offset_bytes_ on.
   AlignedBuffer bounce_;
   size_t gathered_bytes_ = 0;
 };
