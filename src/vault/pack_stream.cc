@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/check.h"
+#include "os/memory.h"
 
 namespace holdfast::vault {
 
@@ -48,7 +49,10 @@ std::shared_ptr<OpenPack> PackStream::open_at(size_t place) {
       buffer = std::move(free_.back());
       free_.pop_back();
     }
-    if (buffer.size() == 0) buffer = AlignedBuffer(options_.pack_size_bytes);
+    if (buffer.size() == 0) {
+      buffer = AlignedBuffer(options_.pack_size_bytes);
+      os::prefer_large_pages(buffer.span());
+    }
     PackOrigin origin = options_.origin;
     rng_.fill(origin.salt);
     format::PackHead head;
