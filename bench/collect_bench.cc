@@ -1,33 +1,176 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <string>
 
+#include "base/check.h"
+#include "base/mutex.h"
 #include "bench/memory_watch.h"
+#include "format/entry.h"
 #include "job/collect.h"
 #include "job/forget.h"
 #include "job/testing.h"
 #include "os/clock.h"
+#include "store/decorator.h"
 #include "store/posix/posix_store.h"
 
 // What a collection costs, on a vault of any number of chunks of which every tenth file's are garbage.
 //
-//   collect_bench FOLDER CHUNKS
+//   collect_bench FOLDER CHUNKS           The vault takes 4.2 kB a chunk in FOLDER.
+//   collect_bench FOLDER CHUNKS hollow    Of data packs only names and sizes are kept: 200 bytes a chunk.
 //
 // Makes the vault in FOLDER, then prints the time of reading the metadata alone (a dry run), that of a collection which
-// moves nothing, that of one which moves what it wants to, and how much that moved.
+// moves nothing, that of one which moves what it wants to, and what it takes merely to read and write again as many
+// bytes as that moved. A hollow vault has nothing to be moved: it shows what collections of many chunks hold in memory.
 namespace holdfast::job {
 namespace {
 
 using bench::processor_seconds;
 
-constexpr size_t chunk_size_bytes = 1 << 10;
+constexpr size_t chunk_size_bytes = 4 << 10;
 constexpr size_t file_chunk_count = 1'000;
 constexpr vault::VaultParameters parameters{.pack_size_bytes = 16 << 20,
                                             .chunk_size_bytes_mean = chunk_size_bytes,
                                             .small_file_size_bytes_max = 256,
-                                            .bundle_size_bytes = 1 << 10};
+                                            .bundle_size_bytes = 4 << 10};
+
+constexpr uint64_t file_size_bytes = chunk_size_bytes * file_chunk_count;
+
+// Bytes that nothing compresses, made up as they are read.
+class MadeUpContent : public source::Content {
+ public:
+  explicit MadeUpContent(uint64_t number) : number_(number) {}
+  uint64_t size_bytes() const override { return file_size_bytes; }
+  std::string name() const override { return std::to_string(number_); }
+  Status open() override { return {}; }
+  Result<size_t> read_at(uint64_t offset_bytes, MutableByteView out) override {
+    CHECK(offset_bytes % 8 == 0);
+    const size_t size = std::min<uint64_t>(out.size(), file_size_bytes - offset_bytes);
+    for (size_t at = 0; at < size; at += 8) {
+      uint64_t word = (number_ * file_size_bytes + offset_bytes + at + 1) * 0x9e3779b97f4a7c15;
+      word = (word ^ (word >> 31)) * 0xbf58476d1ce4e5b9;
+      std::memcpy(out.data() + at, &word, std::min<size_t>(8, size - at));
+    }
+    return size;
+  }
+  Result<source::DataRange> next_data(uint64_t offset_bytes) override {
+    return source::DataRange{offset_bytes, file_size_bytes};
+  }
+  Result<source::ReadOutcome> finish() override {
+    return source::ReadOutcome{.changed_while_read = false, .attributes = encoded_attributes()};
+  }
+  static Bytes encoded_attributes() {
+    format::FileAttributes attributes;
+    attributes.mode = 0644;
+    attributes.size_bytes = file_size_bytes;
+    return testing::encoded(attributes);
+  }
+
+ private:
+  const uint64_t number_;
+};
+
+// So many files, or all of them but each tenth.
+class MadeUpSource : public source::Source {
+ public:
+  MadeUpSource(uint64_t file_count, bool is_thinned) : file_count_(file_count), is_thinned_(is_thinned) {}
+  source::Description describe() const override {
+    source::Description description;
+    description.kind = "files";
+    description.roots = {"/data"};
+    return description;
+  }
+  Status freeze() override { return {}; }
+  Status scan(const source::ScanRequest&, source::ScanSink& sink) override {
+    source::Item root;
+    root.attributes = testing::encoded(testing::test_folder().attributes);
+    TRY_DO(sink.put(std::move(root)));
+    for (uint64_t number = 0; number < file_count_; ++number) {
+      if (is_thinned_ && number % 10 == 3) continue;
+      const std::string digits = std::to_string(number);
+      source::Item item;
+      item.key = TRY(format::path_to_key("/" + std::string(12 - digits.size(), '0') + digits));
+      item.attributes = MadeUpContent::encoded_attributes();
+      item.content = std::make_shared<MadeUpContent>(number);
+      item.size_bytes = file_size_bytes;
+      TRY_DO(sink.put(std::move(item)));
+    }
+    return {};
+  }
+  Status finish() override { return {}; }
+  void thaw() noexcept override {}
+
+ private:
+  const uint64_t file_count_;
+  const bool is_thinned_;
+};
+
+// Keeps of data packs their names and sizes.
+class HollowStore : public store::Decorator {
+ public:
+  using Decorator::Decorator;
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    if (!is_hollow(key)) return Decorator::create(key, parts);
+    uint64_t size_bytes = 0;
+    for (const ByteView part : parts) size_bytes += part.size();
+    const MutexLock lock(mutex_);
+    if (sizes_.emplace(key, size_bytes).second) return {};
+    return Error(ErrorCode::conflict, "object " + std::string(key) + ": exists");
+  }
+  Result<store::ObjectInfo> stat(std::string_view key) override {
+    if (!is_hollow(key)) return Decorator::stat(key);
+    const MutexLock lock(mutex_);
+    const auto found = sizes_.find(key);
+    if (found == sizes_.end()) return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
+    return store::ObjectInfo{.key = std::string(key), .size_bytes = found->second};
+  }
+  Status remove(std::string_view key) override {
+    if (!is_hollow(key)) return Decorator::remove(key);
+    const MutexLock lock(mutex_);
+    if (sizes_.erase(std::string(key)) > 0) return {};
+    return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
+  }
+  Status list(std::string_view prefix, std::string_view after,
+              const std::function<Status(const store::ObjectInfo&)>& visit) override {
+    std::vector<store::ObjectInfo> hollow;  // Last one first.
+    {
+      const MutexLock lock(mutex_);
+      for (const auto& [key, size_bytes] : sizes_) {
+        if (key.starts_with(prefix) && key > after) hollow.push_back({.key = key, .size_bytes = size_bytes});
+      }
+    }
+    std::reverse(hollow.begin(), hollow.end());
+    const auto visit_hollow_before = [&](std::string_view key) -> Status {
+      for (; !hollow.empty() && (key.empty() || hollow.back().key < key); hollow.pop_back()) {
+        TRY_DO(visit(hollow.back()));
+      }
+      return {};
+    };
+    const Status listed = inner().list(prefix, after, [&](const store::ObjectInfo& info) -> Status {
+      TRY_DO(visit_hollow_before(info.key));
+      return visit(info);
+    });
+    TRY_DO(listed);
+    return visit_hollow_before("");
+  }
+  Status settle(std::span<const std::string> keys) override {
+    std::vector<std::string> solid;
+    std::copy_if(keys.begin(), keys.end(), std::back_inserter(solid), [](const auto& key) { return !is_hollow(key); });
+    return Decorator::settle(solid);
+  }
+
+ private:
+  static bool is_hollow(std::string_view key) { return key.starts_with("data/"); }
+  Mutex mutex_;
+  std::map<std::string, uint64_t, std::less<>> sizes_ GUARDED_BY(mutex_);
+};
 
 struct Costs {
   double seconds = 0, processor_seconds = 0;
@@ -42,19 +185,37 @@ Costs cost_of(Work work) {
 
 class Bench {
  public:
-  Bench(const std::string& folder, uint64_t chunk_count)
-      : store_(*store::PosixStore::create_root(folder)), rng_(1), made_(vault::make_test_vault(*store_, rng_, clock_, parameters)) {
+  Bench(std::unique_ptr<store::ObjectStore> store, uint64_t chunk_count)
+      : store_(std::move(store)), rng_(1), made_(vault::make_test_vault(*store_, rng_, clock_, parameters)) {
     const uint64_t file_count = std::max<uint64_t>(chunk_count / file_chunk_count, 10);
-    testing::TestTree all{{"", testing::test_folder()}}, most = all;
-    crypto::SeededRng random(7);
-    for (uint64_t number = 0; number < file_count; ++number) {
-      const std::string name = "f" + std::to_string(number);
-      all[name] = testing::test_file(random.bytes(chunk_size_bytes * file_chunk_count));
-      if (number % 10 != 3) most[name] = all[name];
-    }
-    const ObjectId first = backup(all);
-    backup(most);
+    const ObjectId first = backup(MadeUpSource(file_count, false));
+    backup(MadeUpSource(file_count, true));
     CHECK(forget_points(*open(), {first}).has_value());
+  }
+
+  uint64_t chunk_count() {
+    const auto vault = open();
+    vault::Vault::Domain& domain = **vault->home();
+    CHECK(domain.load_index().has_value());
+    uint64_t count = 0;
+    for (const auto& table : domain.index().tables()) count += table->view().chunk_count();
+    return count;
+  }
+
+  // What it takes to read and write so much of what is stored, and nothing else.
+  Costs copy(const std::string& folder, uint64_t size_bytes) {
+    const auto target = store::PosixStore::create_root(folder).value();
+    return cost_of([&] {
+      const Status copied = store_->list("data/", "", [&](const store::ObjectInfo& info) -> Status {
+        if (size_bytes < info.size_bytes) return {};
+        size_bytes -= info.size_bytes;
+        AlignedBuffer buffer(static_cast<size_t>(info.size_bytes));
+        TRY_DO(store_->read(info.key, 0, buffer.span()));
+        const ByteView part = buffer.span();
+        return target->create(info.key, std::span(&part, 1));
+      });
+      CHECK(copied.has_value());
+    });
   }
 
   Costs collect(CollectRequest request, CollectReport& report) {
@@ -70,8 +231,7 @@ class Bench {
     vault->use_local_folders({.cache = {}, .temporary = "/var/tmp"});
     return vault;
   }
-  ObjectId backup(const testing::TestTree& tree) {
-    testing::TestSource source(tree);
+  ObjectId backup(MadeUpSource source) {
     BackupRequest request;
     request.host = "bench";
     request.ignore_parent = true;
@@ -86,24 +246,39 @@ class Bench {
   vault::TestVault made_;
 };
 
-int run(const std::string& folder, uint64_t chunk_count) {
-  Bench vaults(folder, chunk_count);
+unsigned long long whole(uint64_t number) { return number; }
+double megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+int run(const std::string& folder, uint64_t chunk_count, bool is_hollow) {
+  std::unique_ptr<store::ObjectStore> store = *store::PosixStore::create_root(folder);
+  if (is_hollow) store = std::make_unique<HollowStore>(std::move(store));
+  std::optional<Bench> vaults;
+  const Costs made = cost_of([&] { vaults.emplace(std::move(store), chunk_count); });
+  std::printf("%llu chunks, made in %.1f s, %.1f s of processor time\n", whole(vaults->chunk_count()), made.seconds,
+              made.processor_seconds);
+  malloc_trim(0);
   CollectReport report;
   bench::MemoryWatch memory;
   CollectRequest reads_only, moves_nothing;
   reads_only.dry_run = true;
   moves_nothing.max_repack_bytes = 0;
-  const Costs mark = vaults.collect(reads_only, report);
-  std::printf("reading the metadata: %.2f s, %.2f s of processor time\n", mark.seconds, mark.processor_seconds);
-  const Costs purge = vaults.collect(moves_nothing, report);
-  std::printf("collection that moves nothing: %.2f s, %.2f s of processor time; %llu packs gone\n", purge.seconds,
-              purge.processor_seconds, static_cast<unsigned long long>(report.purged_packs));
-  const Costs whole = vaults.collect({}, report);
-  std::printf("collection: %.2f s, %.2f s of processor time; %llu packs repacked, %.1f MB moved, %.1f MB freed\n",
-              whole.seconds, whole.processor_seconds, static_cast<unsigned long long>(report.repacked_packs),
-              static_cast<double>(report.moved_bytes) / 1e6,
-              static_cast<double>(report.purged_bytes - report.written_bytes) / 1e6);
-  std::printf("anonymous memory: %.1f MiB at most\n", bench::mib(memory.peak_bytes()));
+  const auto show = [&](const char* what, const Costs& costs) {
+    std::printf("%s: %.2f s, %.2f s of processor time; so far at most %.1f MiB of anonymous memory\n", what,
+                costs.seconds, costs.processor_seconds, bench::mib(memory.peak_bytes()));
+    std::fflush(stdout);
+  };
+  show("at rest", {});
+  show("reading the metadata", vaults->collect(reads_only, report));
+  const Costs purge = vaults->collect(moves_nothing, report);
+  show("collection that moves nothing", purge);
+  std::printf("  %llu packs gone, index segments %llu, then %llu\n", whole(report.purged_packs),
+              whole(report.segments_before), whole(report.segments_after));
+  if (is_hollow) return 0;
+  show("collection", vaults->collect({}, report));
+  std::printf("  %llu packs repacked, %.1f MB moved, %.1f MB freed\n", whole(report.repacked_packs),
+              megabytes(report.moved_bytes), megabytes(report.purged_bytes - report.written_bytes));
+  const uint64_t moved_bytes = report.moved_bytes;
+  show("reading and writing as many bytes", vaults->copy(folder + ".copy", moved_bytes));
   return 0;
 }
 
@@ -111,9 +286,10 @@ int run(const std::string& folder, uint64_t chunk_count) {
 }  // namespace holdfast::job
 
 int main(int count, char** arguments) {
-  if (count != 3) {
-    std::fprintf(stderr, "usage: collect_bench FOLDER CHUNKS\n");
+  const bool is_hollow = count == 4 && std::string_view(arguments[3]) == "hollow";
+  if (count != 3 && !is_hollow) {
+    std::fprintf(stderr, "usage: collect_bench FOLDER CHUNKS [hollow]\n");
     return 2;
   }
-  return holdfast::job::run(arguments[1], std::strtoull(arguments[2], nullptr, 10));
+  return holdfast::job::run(arguments[1], std::strtoull(arguments[2], nullptr, 10), is_hollow);
 }

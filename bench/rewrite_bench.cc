@@ -147,7 +147,9 @@ void report_restore(testing::TestBed& bed, std::string_view what, const vault::P
   auto vault = bed.reopen(counting);
   target::MemoryTarget target(std::make_shared<target::MemoryTargetState>());
   SilentObserver observer;
-  const auto report = run_restore(*vault, point, target, {.worker_count = 2}, observer);
+  RestoreRequest request;
+  request.worker_count = 2;
+  const auto report = run_restore(*vault, point, target, request, observer);
   CHECK(report.has_value());
   const CountingStore::Counts counts = counting.counts();
   const auto [opened_bytes, wanted_bytes] = bundles_of(*vault, point);
