@@ -35,7 +35,7 @@ constexpr std::string_view no_versions = "null";
 struct DocumentKind {
   std::string_view name;   // In the entry's key.
   std::string_view query;  // In the request.
-  std::string_view empty;  // An element without which the document says nothing.
+  std::string_view child;  // How the name of an element ends without which the document says nothing.
 };
 constexpr std::array<DocumentKind, 10> document_kinds{{{"cors", "cors", ""},
                                                        {"encryption", "encryption", ""},
@@ -45,7 +45,7 @@ constexpr std::array<DocumentKind, 10> document_kinds{{{"cors", "cors", ""},
                                                        {"object-lock", "object-lock", ""},
                                                        {"policy", "policy", ""},
                                                        {"public-access-block", "publicAccessBlock", ""},
-                                                       {"replication", "replication", ""},
+                                                       {"replication", "replication", "Rule"},
                                                        {"website", "website", ""}}};
 
 std::string header(const net::HttpHeaders& headers, std::string_view name) {
@@ -97,19 +97,35 @@ uint64_t part_count_of(std::string_view etag) {
   return is_number && count <= part_count_max ? count : 0;
 }
 
-bool says_something(const DocumentKind& kind, const Bytes& content) {
-  return kind.empty.empty() || as_text(content).find("<" + std::string(kind.empty)) != std::string_view::npos ||
-         as_text(content).find(std::string(kind.empty) + ">") != std::string_view::npos;
+Result<bool> says_something(const DocumentKind& kind, const Bytes& content) {
+  if (kind.child.empty()) return true;
+  const auto document = TRY(aws::parse_xml(content, ""));
+  return std::ranges::any_of(document.document_element().children(), [&](const pugi::xml_node& child) {
+    return std::string_view(child.name()).ends_with(kind.child);
+  });
 }
 
-// Settings come without a checksum: that their text ends where it should is all that can be seen of them.
+// Settings come without a checksum: that their text ends where it should is all that can be seen of them. Ceph's
+// gateway passes over what it does not know in a request, and lists the bucket instead.
 Status check_whole(std::string_view query, const Bytes& content) {
   if (query == "policy") {
     TRY_DO(aws::parse_flat_json(content));
-  } else {
-    TRY_DO(aws::parse_xml(content, ""));
+    return {};
   }
-  return {};
+  TRY_DO(aws::parse_xml(content, ""));
+  if (!aws::parse_xml(content, "ListBucketResult")) return {};
+  return Error(ErrorCode::unsupported, "the server knows no such setting");
+}
+
+// Ceph's gateway sends it by a name under which it does not take it back itself. What S3 calls it holds everywhere.
+Bytes by_its_name(Bytes content) {
+  constexpr std::string_view by_ceph = "BlockPublicAccessBlockConfiguration", by_s3 = "PublicAccessBlockConfiguration";
+  if (!aws::parse_xml(content, by_ceph)) return content;
+  std::string text(as_text(content));
+  for (size_t at = 0; (at = text.find(by_ceph, at)) != std::string::npos; at += by_s3.size()) {
+    text.replace(at, by_ceph.size(), by_s3);
+  }
+  return to_bytes(text);
 }
 
 std::string region_of(const Bytes& location) {
@@ -205,9 +221,9 @@ Result<BucketDescription> BucketView::describe(const std::stop_token& stop) {
   for (const DocumentKind& kind : document_kinds) {
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "scan was stopped");
     auto content = ask(kind.name, kind.query);
-    if (!content || !says_something(kind, *content)) continue;
+    if (!content || !TRY(says_something(kind, *content))) continue;
     if (kind.name == "object-lock") about.object_lock_enabled = true;
-    found.documents.push_back({std::string(kind.name), std::move(*content)});
+    found.documents.push_back({std::string(kind.name), by_its_name(std::move(*content))});
   }
   has_locks_ = about.object_lock_enabled;
   has_acls_ = about.ownership != acls_disabled;

@@ -246,6 +246,46 @@ TEST(S3Source, settings_that_end_before_they_should_are_told_and_not_believed) {
   }
 }
 
+// As Ceph's gateway answers.
+TEST(S3Source, a_listing_in_place_of_a_setting_means_that_the_server_knows_none_such) {
+  World world;
+  for (const char* name : {"ownershipControls", "encryption"}) {
+    world.bucket.settings[name] = "<ListBucketResult xmlns=\"http://s3\"><Contents><Key>k</Key></Contents></ListBucketResult>";
+  }
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*world.open()));
+  EXPECT_TRUE(sink.skips.empty());
+  EXPECT_FALSE(sink.entries.contains(format::encode_bucket_item_key("encryption")));
+}
+
+TEST(S3Source, documents_that_say_nothing_are_left_out_however_they_are_written) {
+  const std::map<std::string, std::pair<std::string, std::string>> documents{
+      {"logging", {"<BucketLoggingStatus></BucketLoggingStatus>", "<LoggingEnabled/>"}},
+      {"notification", {"<NotificationConfiguration>\n</NotificationConfiguration>", "<s3:EventBridgeConfiguration/>"}},
+      {"replication", {"<ReplicationConfiguration><Role></Role></ReplicationConfiguration>", "<Rule></Rule>"}}};
+  for (const auto& [name, texts] : documents) {
+    World world;
+    const auto& [nothing, something] = texts;
+    world.bucket.settings[name] = nothing;
+    testing::ModelSink sink;
+    ASSERT_TRUE(sink.scan(*world.open()));
+    EXPECT_FALSE(sink.entries.contains(format::encode_bucket_item_key(name))) << name;
+    world.bucket.settings[name].insert(nothing.find('>') + 1, something);
+    ASSERT_TRUE(sink.scan(*world.open()));
+    EXPECT_TRUE(sink.entries.contains(format::encode_bucket_item_key(name))) << name;
+  }
+}
+
+TEST(S3Source, what_blocks_public_access_is_stored_by_the_name_that_servers_take) {
+  World world;
+  world.bucket.settings["publicAccessBlock"] =
+      "<BlockPublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></BlockPublicAccessBlockConfiguration>";
+  testing::ModelSink sink;
+  ASSERT_TRUE(sink.scan(*world.open()));
+  EXPECT_EQ(as_text(sink.entries.at(format::encode_bucket_item_key("public-access-block")).content),
+            "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>");
+}
+
 TEST(S3Source, documents_are_items_and_are_read_again_only_when_they_changed) {
   World world;
   world.bucket.settings["policy"] = "{\"Version\": 1}";
