@@ -17,15 +17,13 @@ BUCKET = "faulty"
 
 
 @pytest.fixture(name="proxy", scope="module")
-def fixture_proxy():
-    server = s3_servers.start_versitygw()
+def fixture_proxy(signing):
     script = str(Path(__file__).with_name("bucket_tool.py"))
-    subprocess.run([s3_servers.tools_python(), script, "make", server.endpoint, BUCKET, "1"], check=True, timeout=120,
+    subprocess.run([s3_servers.tools_python(), script, "make", signing.endpoint, BUCKET, "1"], check=True, timeout=120,
                    env=s3_servers.aws_environment())
-    proxy = s3_proxy.Proxy(server.port)
+    proxy = s3_proxy.Proxy(signing.port)
     yield proxy
     proxy.stop()
-    server.stop()
 
 
 class User(Holdfast):
@@ -41,12 +39,11 @@ class User(Holdfast):
 
 
 @pytest.mark.parametrize("fault", s3_proxy.FAULTS)
-def test_what_is_called_complete_is_complete(fault, binary, place, proxy, seed, request):
+def test_what_is_called_complete_is_complete(fault, binary, place, proxy, seed, is_long):
     proxy.reset()
     user = User(binary, place, proxy)
     good = user.backup(user.url)["recovery_point_id"]
     count = proxy.count()
-    is_long = request.config.getoption("--long")
     indexes = range(1, count + 1) if is_long else random.Random(seed).sample(range(1, count + 1), SHORT_INDEXES)
     for index in indexes:
         proxy.reset(fault, index)

@@ -30,37 +30,52 @@ class Bucket:
         return done.stdout
 
     def walk(self):
-        return json.loads(self.tool("walk"))
+        walked = json.loads(self.tool("walk"))
+        if self.server.kind == "rgw":
+            # It tells nobody the sizes of parts: such objects come back in one, with other ETags.
+            for key in (key for key in walked["keys"] if "parts/" in key):
+                walked["keys"][key] = [{name: value for name, value in version.items() if name not in ("etag", "parts")}
+                                       for version in walked["keys"][key]]
+        return walked
 
     def url(self, prefix=""):
         return f"s3://{self.name}{prefix}?endpoint={self.server.endpoint}"
 
 
 class Server:
-    def __init__(self, kind):
-        self.kind = kind
-        self.process = s3_servers.start_versitygw() if kind == "versitygw" else s3_servers.start_moto()
-        self.endpoint = self.process.endpoint
-        self.made = 0
+    made = 0  # Buckets, on all servers: one of them serves all tests.
+
+    def __init__(self, kind, process):
+        self.kind, self.process, self.endpoint = kind, process, process.endpoint
 
     def bucket(self):
         """A name that no other test has."""
-        self.made += 1
-        return Bucket(self, f"bucket-{self.made}")
+        Server.made += 1
+        return Bucket(self, f"bucket-{Server.made}")
 
     def filled(self, *options):
         bucket = self.bucket()
-        odd = ["odd"] if self.kind == "moto" else []
+        odd = ["odd"] if self.kind != "versitygw" else []
         bucket.tool("make", str(self.made), *odd, *options)
         return bucket
 
 
-# One for each test: moto keeps a copy of every object on the disk for every listing of versions, 30 GB for this file.
-@pytest.fixture(name="server", params=["versitygw", "moto"])
-def fixture_server(request):
-    server = Server(request.param)
+@pytest.fixture(name="ceph", scope="module")
+def fixture_ceph():
+    server = s3_servers.start_rgw()
     yield server
-    server.process.stop()
+    server.stop()
+
+
+# One for each test: moto keeps a copy of every object on the disk for every listing of versions, 30 GB for this file.
+# But Ceph takes a while to start.
+@pytest.fixture(name="server", params=["versitygw", "moto", pytest.param("rgw", marks=pytest.mark.long)])
+def fixture_server(request):
+    is_shared = request.param == "rgw"
+    server = request.getfixturevalue("ceph") if is_shared else s3_servers.STARTS[request.param]()
+    yield Server(request.param, server)
+    if not is_shared:
+        server.stop()
 
 
 @pytest.fixture(name="user")
@@ -122,7 +137,9 @@ def test_every_version_comes_back_in_a_new_bucket(server, user):
     after = copy.walk()
     same(before["keys"], after["keys"])
     assert outcome[-1]["skipped"] == 0
-    assert [line["what"] for line in outcome if line["type"] == "remark"] == ["versions have a new date and version id"]
+    remarks = {line["what"] for line in outcome if line["type"] == "remark"}
+    etags = {"versions have another ETag"} if server.kind == "rgw" else set()
+    assert remarks == {"versions have a new date and version id"} | etags
     assert after["configuration"] == json.loads(json.dumps(before["configuration"]).replace(bucket.name, copy.name))
     # Once more over what is there: nothing to do.
     again = restore(user, point["recovery_point_id"], copy)

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import s3_servers
 import tree_maker
 import tree_walker
 from holdfast import Holdfast
@@ -51,6 +52,21 @@ def fixture_place():
     place = make_place()
     yield place
     tree_maker.remove(place)
+
+
+@pytest.fixture(name="signing", scope="module", params=["versitygw", pytest.param("rgw", marks=pytest.mark.long)])
+def fixture_signing(request):
+    """An S3 server that checks signatures; Ceph's gateway in the long run only."""
+    server = s3_servers.STARTS[request.param]()
+    server.kind = request.param
+    yield server
+    server.stop()
+
+
+@pytest.fixture(name="is_long")
+def fixture_is_long(request, signing):
+    """Whether faults strike at every request: on one server they do in the long run, on others at a few."""
+    return request.config.getoption("--long") and signing.kind == "versitygw"
 
 
 @pytest.fixture(name="user")

@@ -125,12 +125,10 @@ class Workload:
 
 
 @pytest.fixture(name="proxy", scope="module")
-def fixture_proxy():
-    server = s3_servers.start_versitygw()
-    proxy = s3_proxy.Proxy(server.port)
+def fixture_proxy(signing):
+    proxy = s3_proxy.Proxy(signing.port)
     yield proxy
     proxy.stop()
-    server.stop()
 
 
 def requests_of(work, action):
@@ -157,8 +155,7 @@ def sweep(work, fault, name, action, is_long):
 
 
 @pytest.mark.parametrize("fault", s3_proxy.FAULTS)
-def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, proxy, seed, request):
-    is_long = request.config.getoption("--long")
+def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, proxy, seed, is_long):
     work = Workload(binary, place, proxy, seed)
 
     def backup():
@@ -190,8 +187,7 @@ class Killer:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_sudden_death_at_a_request_loses_nothing(when, binary, place, proxy, seed, request):
-    is_long = request.config.getoption("--long")
+def test_sudden_death_at_a_request_loses_nothing(when, binary, place, proxy, seed, is_long):
     work = Workload(binary, place, proxy, seed)
     killer = Killer(when)
     kills = 0

@@ -8,11 +8,11 @@ import pytest
 import s3_servers
 
 
-@pytest.mark.parametrize("start", [s3_servers.start_versitygw, s3_servers.start_moto])
-def test_the_store_conforms_on_a_real_server(binary, start):
+@pytest.mark.parametrize("kind", ["versitygw", "moto", pytest.param("rgw", marks=pytest.mark.long)])
+def test_the_store_conforms_on_a_real_server(binary, kind):
     program = os.path.join(os.path.dirname(binary), "tests", "store_s3_server_test")
     assert os.access(program, os.X_OK), f"no program at {program}: build it"
-    server = start()
+    server = s3_servers.STARTS[kind]()
     try:
         url = s3_servers.store_url(server.endpoint, "suite")
         done = subprocess.run([program, "--gtest_brief=1"], capture_output=True, text=True, timeout=600, check=False,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real S3 servers for tests, on ports that the kernel gives: versitygw, which checks signatures and has versions, and
-moto, which allows odd keys. `scripts/deps test` installs both."""
+moto, which allows odd keys; `scripts/deps test` installs both. Ceph's gateway, for the long run, comes with `scripts/deps
+long`."""
 
 import os
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from ceph_cluster import CephCluster
 from holdfast import Holdfast
 
 ACCESS_KEY = "holdfast-test"
@@ -95,13 +97,16 @@ class Server:
         return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     def stop(self):
+        self.stop_process()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop_process(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def make_certificate(folder):
@@ -132,6 +137,37 @@ def start_moto():
     server = Server([tool("venv/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"], {}, folder)
     make_bucket(server.endpoint, BUCKET)
     return server
+
+
+class Gateway(Server):
+    """Ceph's, with the cluster behind it."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        try:
+            super().__init__(["radosgw", "-c", cluster.configuration, "-n", "client.gateway", "-f",
+                              "--rgw-frontends=beast endpoint=127.0.0.1:0"], {}, cluster.folder)
+            cluster.run("radosgw-admin", "-n", "client.gateway", "user", "create", "--uid", "tester", "--display-name",
+                        "tester", "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        if hasattr(self, "process"):
+            self.stop_process()
+        self.cluster.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_rgw():
+    """Ready after about fifteen seconds."""
+    server = Gateway(CephCluster(tempfile.mkdtemp(prefix="holdfast-ceph-")))
+    make_bucket(server.endpoint, BUCKET)
+    return server
+
+
+STARTS = {"versitygw": start_versitygw, "moto": start_moto, "rgw": start_rgw}
 
 
 def make_bucket(endpoint, name):

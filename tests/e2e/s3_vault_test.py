@@ -29,16 +29,9 @@ class BucketUser(Holdfast):
         self.environment.update({name: keys[name] for name in keys if name != "PATH"})
 
 
-@pytest.fixture(name="server", scope="module")
-def fixture_server():
-    server = s3_servers.start_versitygw()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(name="proxy", scope="module")
-def fixture_proxy(server):
-    proxy = s3_proxy.Proxy(server.port)
+def fixture_proxy(signing):
+    proxy = s3_proxy.Proxy(signing.port)
     yield proxy
     proxy.stop()
 
@@ -106,8 +99,8 @@ def test_one_file_of_many_is_not_paid_for_with_whole_packs(user, proxy, place, p
     assert proxy.sent_bytes < 8 << 20, (proxy.sent_bytes, proxy.log)
 
 
-def test_an_empty_place_is_no_vault(binary, place, server):
-    user = BucketUser(binary, place, s3_servers.store_url(server.endpoint, "nothing-here"))
+def test_an_empty_place_is_no_vault(binary, place, signing):
+    user = BucketUser(binary, place, s3_servers.store_url(signing.endpoint, "nothing-here"))
     assert "no vault at" in user.run("points", expect=NO_VAULT).errors
 
 
