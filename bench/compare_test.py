@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""bench/compare: what it concludes from samples, and that it sees a restore that is wrong."""
+"""bench/compare and its like: what they conclude from samples, and that they see a restore that is wrong."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from compare_lib import report  # noqa: E402
+from compare_lib import buckets, report  # noqa: E402
 from compare_lib.measure import CommandFailed, TreeReaders, run_measured  # noqa: E402
 from compare_lib.sets import DataSet, put_back  # noqa: E402
 
@@ -61,6 +61,45 @@ class ConclusionTest(unittest.TestCase):
 
     def test_without_holdfast_nothing_is_claimed(self):
         self.assertTrue(all(one["met"] is None for one in verdicts([sample("restic", 1, 1)]).values()))
+
+
+class BucketTest(unittest.TestCase):
+    def judged(self, samples, listings):
+        results = {"sets": {"S": {"samples": samples, "listings": listings}}}
+        buckets.conclude(results)
+        return {verdict["what"]: verdict for verdict in results["sets"]["S"]["bounds"]}
+
+    def test_no_slower_than_the_faster_copier(self):
+        samples = [sample("rclone", 3.0, 1), sample("aws", 9.0, 1), sample("holdfast", 3.0, 1)]
+        first = self.judged(samples, {})["first backup"]
+        self.assertEqual(("rclone", 1.0, True), (first["beside"], first["ratio"], first["met"]))
+        samples[-1] = sample("holdfast", 3.1, 1)
+        self.assertFalse(self.judged(samples, {})["first backup"]["met"])
+        self.assertFalse(self.judged(samples, {})["restore"]["met"])
+
+    def test_an_unchanged_backup_is_held_against_the_fastest_listing_by_median(self):
+        samples = [sample("holdfast", 2.4, 1)]
+        listings = {"threads": [2.0, 100.0, 1.9], "rclone lsf": [3.0]}
+        name = "unchanged backup, to a bare listing"
+        unchanged = self.judged(samples, listings)[name]
+        self.assertEqual(("threads", 1.2, True), (unchanged["beside"], unchanged["ratio"], unchanged["met"]))
+        self.assertFalse(self.judged([sample("holdfast", 2.5, 1)], listings)[name]["met"])
+        self.assertNotIn(name, self.judged(samples, {}))
+
+    def test_a_set_is_the_same_each_time_and_as_large_as_was_said(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        readers = TreeReaders()
+        self.addCleanup(readers.close)
+        digests = []
+        for _ in range(2):
+            data = buckets.BucketSet("S", 2_500, 10, folder)
+            data.make()
+            self.assertEqual((4, 2_500, 25_000), readers.warm(data.path))
+            self.assertEqual(sorted(os.listdir(data.path)), data.folders)
+            digests.append(readers.digest(data.path)["content"])
+            shutil.rmtree(data.path)
+        self.assertEqual(*digests)
 
 
 class TreeTest(unittest.TestCase):

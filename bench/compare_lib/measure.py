@@ -21,6 +21,10 @@ class CommandFailed(Exception):
     """A command that was to be measured, or to prepare a measurement, did not exit with 0."""
 
 
+class WrongRestore(Exception):
+    """A tool restored something other than what it backed up."""
+
+
 def run_measured(argv, env, cwd, log_path):
     """Runs argv to its end. Returns seconds, CPU seconds, peak resident bytes, the CPU seconds that went to
     anything else meanwhile (kernel threads too), and the seconds that the kernel then needed to write out

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From samples to medians, ratios, required bounds, and the table of the README."""
 
+import datetime
+import json
+import os
 import statistics
+
+from compare_lib.measure import describe_machine
 
 # set -> what -> bound. Times: how many times faster than the fastest peer at least. Stored: at most this
 # share of the smallest peer's bytes.
@@ -92,6 +97,23 @@ def conclude(results):
             one["other_work_share"] = other_work_share(one["samples"], results["machine"]["cores"])
 
 
+# --- what is kept of a run ------------------------------------------------------------------------------
+
+def begin(work, contestants, missing, options, **more):
+    """Results without sets."""
+    return {"format": 1, **more, "date": datetime.date.today().isoformat(), "host": os.uname().nodename,
+            "quick": options.quick, "machine": describe_machine(work),
+            "tools": {tool.name: tool.version for tool in contestants}, "missing": missing, "sets": {}}
+
+
+def write(results, path):
+    temporary = path + ".tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
 # --- Markdown ------------------------------------------------------------------------------------------
 
 def seconds_text(value):
@@ -132,7 +154,15 @@ def table(header, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def markdown(results):
+def verdict_line(verdict):
+    """One bound whose ratio says all, as a line of a list."""
+    beside = f" against {verdict['beside']}" if verdict["beside"] else ""
+    return (f"- {verdict['what']}: {verdict['ratio']:.2f}{beside} (bound {verdict['bound']:g}, "
+            f"{'met' if verdict['met'] else 'not met'})")
+
+
+def heading(results):
+    """When, where and of what; a list of paragraphs."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in results["tools"].items())
     parts = [f"Measured {results['date']} on {machine['cpu']}, {machine['cores']} cores, "
@@ -142,6 +172,11 @@ def markdown(results):
         parts.append("**Scaled-down sets: these figures try the script and say nothing of speed.**")
     for name, why in results["missing"].items():
         parts.append(f"Not compared: {name} ({why}).")
+    return parts
+
+
+def markdown(results):
+    parts = heading(results)
     judged = [(name, one) for name, one in sorted(results["sets"].items()) if one.get("bounds")]
     rows = [verdict_row(name, verdict) for name, one in judged for verdict in one["bounds"]]
     parts.append(table(["set", "what", "Holdfast", "best peer", "ratio", "required", "met"], rows))

@@ -9,6 +9,7 @@ environment that holds nothing of the person who runs the benchmark.
 import json
 import os
 import shutil
+import sys
 
 from compare_lib.measure import CommandFailed, run_quietly
 
@@ -200,13 +201,23 @@ class Rustic(Tool):
 TOOLS = [Holdfast, HoldfastParity, Restic, Borg, Kopia, Rustic]
 
 
-def find_tools(paths, wanted, default_holdfast, kinds=None):
+def choose_tools(options, kinds, default_holdfast):
+    """find_tools() as the command line says: `--tools`, and an option for each program. Those missing are told."""
+    wanted = [name for name in options.tools.split(",") if name] or [kind.name for kind in kinds]
+    paths = {kind.name: getattr(options, kind.name) for kind in kinds if not kind.program}
+    found, missing = find_tools(paths, wanted, default_holdfast, kinds)
+    for name, why in missing.items():
+        print(f"without {name}: {why}", file=sys.stderr)
+    return found, missing
+
+
+def find_tools(paths, wanted, default_holdfast, kinds):
     """Returns the tools that can be run and a note for each one that cannot.
 
     `paths` maps a tool's name to a given path or None; then PATH is searched, and for Holdfast the
     release build of this tree before it."""
     found, missing = [], {}
-    for kind in kinds or TOOLS:
+    for kind in kinds:
         if kind.name not in wanted:
             continue
         program = kind.program or kind.name
