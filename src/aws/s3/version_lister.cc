@@ -115,9 +115,13 @@ void VersionLister::learn(const ListVersionsPage& page, Range& range, size_t pag
   may_begin_.notify_all();
 }
 
-// Takes away what lies behind the range's end; whether that was reached.
+// Takes away what lies outside the range; whether its end was reached. Asked for what follows a key, versitygw begins
+// with that key, which is the range's before.
 bool VersionLister::trim(ListVersionsPage& page, Range& range, size_t page_count) {
   const MutexLock lock(mutex_);
+  if (!range.after.empty()) {
+    std::erase_if(page.versions, [&](const ListedVersion& version) { return version.key <= range.after; });
+  }
   if (guesses_) learn(page, range, page_count);
   if (!range.last) return !page.is_truncated;
   const auto end = std::upper_bound(

@@ -67,6 +67,32 @@ class VersionListerTest : public ::testing::Test {
   FixedCredentials credentials_;
 };
 
+// As versitygw does it: two versions a page, the first that of the key-marker.
+TEST_F(VersionListerTest, ranges_whose_pages_begin_with_the_key_they_follow_overlap_in_nothing) {
+  const std::vector<std::pair<std::string, std::string>> all{{"a", "2"}, {"a", "1"}, {"b", "4"}, {"b", "3"}, {"b", "2"},
+                                                             {"b", "1"}, {"c", "1"}, {"d", "2"}, {"d", "1"}};
+  const auto answer = [&](const Query& query) {
+    const std::string key = value(query, "key-marker"), id = value(query, "version-id-marker");
+    size_t at = 0;
+    while (at < all.size() && (all[at].first < key || (all[at].first == key && !id.empty() && all[at].second != id))) ++at;
+    if (!id.empty()) ++at;
+    std::string inside;
+    size_t end = at;
+    for (; end < std::min(at + 2, all.size()); ++end) {
+      inside += version(all[end].first, all[end].second, std::atoi(all[end].second.c_str()));
+    }
+    return page(inside + (end < all.size() ? next(all[end - 1].first, all[end - 1].second) : ""));
+  };
+  const auto undivided = list(answer);
+  ASSERT_TRUE(undivided) << undivided.error().message();
+  EXPECT_EQ(*undivided, "a20 a10 b40 b30 b20 b10 c10 d20 d10 ");
+  for (const std::vector<std::string>& splits : {std::vector<std::string>{"a"}, {"b"}, {"a", "b", "c"}, {"b", "d"}}) {
+    const auto divided = list(answer, splits);
+    ASSERT_TRUE(divided) << divided.error().message();
+    EXPECT_EQ(*divided, *undivided);
+  }
+}
+
 TEST_F(VersionListerTest, pages_follow_each_other_and_ranks_count_from_the_oldest_of_a_second) {
   const auto found = list([](const Query& query) {
     if (value(query, "key-marker").empty()) {
