@@ -62,8 +62,8 @@ Status note_failure(store::ObjectStore& store, const std::string& key, const Err
 // order in which they were begun.
 class Examiner {
  public:
-  Examiner(store::ObjectStore& store, store::Repair repair, size_t under_way_max) : begun_(under_way_max) {
-    for (size_t count = 0; count < under_way_max; ++count) {
+  Examiner(store::ObjectStore& store, store::Repair repair, size_t thread_count) : begun_(thread_count) {
+    for (size_t count = 0; count < thread_count; ++count) {
       threads_.emplace_back([this, &store, repair] {
         while (auto task = begun_.pop()) task->outcome.set_value(store.examine(task->key, repair));
       });
