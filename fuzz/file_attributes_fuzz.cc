@@ -14,6 +14,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     encode_file_attributes(out, *attributes);
     CHECK(equal(again, input));
   }
+  ByteReader reader(input);
+  if (const auto further = decode_further_fields(reader, "input"); further && reader.at_end()) {
+    Bytes again;
+    ByteWriter out(again);
+    encode_further_fields(out, *further);
+    CHECK(equal(again, input));
+  }
   if (const auto path = key_to_path(input)) {
     const auto key = path_to_key(*path);
     CHECK(key && equal(*key, input));

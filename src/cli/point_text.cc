@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/newer.h"
 #include "cli/output.h"
 #include "format/file_attributes.h"
 
@@ -61,7 +62,11 @@ namespace {
 // What a damaged record said is lost: it may have been the newest point.
 Status check_newest_is_known(vault::Vault& vault) {
   for (const vault::DomainId id : vault.keyring().domains()) {
-    if (!TRY(vault.domain(id))->log().is_damaged()) continue;
+    const vault::DomainLog& log = TRY(vault.domain(id))->log();
+    if (log.is_beyond_us()) {
+      return made_by_newer("a record in the log of domain " + std::to_string(id) + ", so which point is the latest");
+    }
+    if (!log.is_damaged()) continue;
     return Error(ErrorCode::corrupt,
                  "the log of domain " + std::to_string(id) + " is damaged: which point is the latest is not known")
         .with_hint("'holdfast points' lists what there is: name one by its id.");

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/newer.h"
+
 namespace holdfast::format {
 namespace {
 
@@ -27,7 +29,9 @@ enum Field : uint64_t {
   has_versioning = 1 << 16,
   has_object_lock = 1 << 17,
   has_ownership = 1 << 18,
+  has_further = 1 << 19,
 };
+constexpr uint64_t all_fields = 2 * has_further - 1;
 constexpr uint64_t fields_of_object = has_region - 1;
 constexpr uint64_t fields_of_bucket =
     has_region | has_versioning | has_object_lock | has_ownership | has_acl | has_tags;
@@ -54,6 +58,7 @@ uint64_t fields_of(const BucketAttributes& a) {
       {!a.versioning.empty(), has_versioning},
       {a.object_lock_enabled, has_object_lock},
       {!a.ownership.empty(), has_ownership},
+      {!a.further.empty(), has_further},
   };
   uint64_t fields = 0;
   for (const auto& [is_set, field] : all) {
@@ -64,10 +69,10 @@ uint64_t fields_of(const BucketAttributes& a) {
 
 uint64_t fields_allowed(BucketItemType type) {
   switch (type) {
-    case BucketItemType::object: return fields_of_object;
-    case BucketItemType::delete_marker: return 0;
-    case BucketItemType::bucket: return fields_of_bucket;
-    case BucketItemType::document: return fields_of_document;
+    case BucketItemType::object: return has_further | fields_of_object;
+    case BucketItemType::delete_marker: return has_further;
+    case BucketItemType::bucket: return has_further | fields_of_bucket;
+    case BucketItemType::document: return has_further | fields_of_document;
   }
   return 0;
 }
@@ -180,6 +185,7 @@ void encode_bucket_attributes(ByteWriter& out, const BucketAttributes& a) {
   if (fields & has_region) out.string(a.region);
   if (fields & has_versioning) out.string(a.versioning);
   if (fields & has_ownership) out.string(a.ownership);
+  if (fields & has_further) encode_further_fields(out, a.further);
 }
 
 Result<BucketAttributes> decode_bucket_attributes(ByteView bytes) {
@@ -187,8 +193,12 @@ Result<BucketAttributes> decode_bucket_attributes(ByteView bytes) {
   BucketAttributes a;
   const uint8_t type = in.u8();
   const uint64_t fields = in.varint();
-  if (!in.ok() || type < 1 || type > static_cast<uint8_t>(BucketItemType::document)) return malformed("unknown type");
+  if (!in.ok() || type == 0) return malformed("no type");
+  if (type > static_cast<uint8_t>(BucketItemType::document)) {
+    return made_by_newer("bucket's entry of type " + std::to_string(type));
+  }
   a.type = static_cast<BucketItemType>(type);
+  if ((fields & ~all_fields) != 0) return made_by_newer("attributes of a bucket's entry");
   if ((fields & ~fields_allowed(a.type)) != 0) return malformed("fields that the type does not have");
   const auto text = [&](uint64_t field, std::string& out) {
     if (fields & field) out = as_text(in.string());
@@ -213,6 +223,7 @@ Result<BucketAttributes> decode_bucket_attributes(ByteView bytes) {
   text(has_versioning, a.versioning);
   a.object_lock_enabled = (fields & has_object_lock) != 0;
   text(has_ownership, a.ownership);
+  if (fields & has_further) a.further = TRY(decode_further_fields(in, "attributes of a bucket's entry"));
   TRY_DO(in.finish("attributes of a bucket's entry"));
   if (fields_of(a) != fields) return malformed("empty optional field");
   return a;

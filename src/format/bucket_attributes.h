@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/seams.h"
+#include "format/further_fields.h"
 
 // What a bucket's entries say besides their bytes (docs/format.md 8.4). Key, time, rank and version id stand in the
 // entry's key (bucket_key.h).
@@ -16,7 +17,7 @@ namespace holdfast::format {
 
 enum class BucketItemType : uint8_t {
   object = 1,         // A version of an object; content: its bytes.
-  delete_marker = 2,  // No content and no attributes.
+  delete_marker = 2,  // No content; no attributes but further ones.
   bucket = 3,         // The bucket itself, under the name "".
   document = 4,       // Of the bucket's configuration; content: the document as the server gave it.
 };
@@ -81,10 +82,13 @@ struct BucketAttributes {
   bool object_lock_enabled = false;
   std::string ownership;              // "BucketOwnerEnforced", ...
 
+  FurtherFields further;              // Of all types.
+
   friend bool operator==(const BucketAttributes&, const BucketAttributes&) = default;
 };
 
-// Equal attributes have equal encodings; decoding refuses (`corrupt`) whatever is not one.
+// Equal attributes have equal encodings; decoding refuses (`corrupt`) whatever is not one, and (`unsupported`) types
+// and fields of later versions.
 void encode_bucket_attributes(ByteWriter& out, const BucketAttributes& attributes);
 Result<BucketAttributes> decode_bucket_attributes(ByteView bytes);
 

@@ -33,6 +33,7 @@ BucketAttributes full_object() {
   a.lock = {.mode = "GOVERNANCE", .retain_until = 1'700'000'000'000'000'000, .legal_hold = true};
   a.acl = Acl{.owner_id = "o", .owner_name = "", .grants = {{"CanonicalUser", "o", "", "FULL_CONTROL"}}};
   a.replication_status = "REPLICA";
+  a.further = {{.tag = 4, .value = "later"}};
   return a;
 }
 
@@ -107,7 +108,6 @@ TEST(BucketAttributes, what_no_bucket_has_is_corrupt) {
   EXPECT_FALSE(is_refused([](BucketAttributes&) {}));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.type = BucketItemType::delete_marker; }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.type = BucketItemType::bucket; }));
-  EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.type = static_cast<BucketItemType>(5); }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.region = "x"; }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { std::swap(a.headers[0], a.headers[1]); }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.tags[1].name = a.tags[0].name; }));
@@ -117,6 +117,15 @@ TEST(BucketAttributes, what_no_bucket_has_is_corrupt) {
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.parts = {{1, 10}, {1, 10}, {1, 5}}; }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.parts = {{1, 0}, {1, 25}}; }));
   EXPECT_TRUE(is_refused([](BucketAttributes& a) { a.parts = {{UINT64_MAX, 25}, {1, 25}}; }));
+}
+
+// docs/format.md 14.2
+TEST(BucketAttributes, what_later_versions_know_is_not_taken_for_damage) {
+  BucketAttributes a;
+  a.type = static_cast<BucketItemType>(5);
+  EXPECT_EQ(decode_bucket_attributes(encode(a)).error().code(), ErrorCode::unsupported);
+  const std::array<std::byte, 4> later_field{std::byte{1}, std::byte{0x80}, std::byte{0x80}, std::byte{0x40}};
+  EXPECT_EQ(decode_bucket_attributes(later_field).error().code(), ErrorCode::unsupported);
 }
 
 TEST(BucketAttributes, parts_of_equal_size_are_one_run) {

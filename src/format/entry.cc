@@ -2,6 +2,7 @@
 #include "format/entry.h"
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "format/bucket_key.h"
 
 namespace holdfast::format {
@@ -26,9 +27,7 @@ Result<Entry> decode_entry(ByteView value) {
   const bool is_apart = (first & attributes_apart) != 0;
   const auto kind = static_cast<uint8_t>(first & ~attributes_apart);
   entry.kind = static_cast<EntryKind>(kind);
-  if (in.ok() && entry.kind != EntryKind::file && entry.kind != EntryKind::bucket) {
-    return Error(ErrorCode::corrupt, "entry: unknown kind " + std::to_string(kind));
-  }
+  if (in.ok() && kind == 0) return Error(ErrorCode::corrupt, "entry: kind 0");
   entry.attributes = to_bytes(in.string());
   entry.content = TRY(decode_content(in).during("entry"));
   if (is_apart) {
@@ -39,6 +38,13 @@ Result<Entry> decode_entry(ByteView value) {
   }
   TRY_DO(in.finish("entry"));
   return entry;
+}
+
+Status expect_kind(EntryKind kind, EntryKind wanted) {
+  if (kind == wanted) return {};
+  if (kind > EntryKind::bucket) return made_by_newer("entry of kind " + std::to_string(static_cast<unsigned>(kind)));
+  const bool is_bucket = wanted == EntryKind::bucket;
+  return Error(ErrorCode::corrupt, is_bucket ? "not an entry of a bucket" : "not an entry of a file tree");
 }
 
 std::string readable_key(EntryKind kind, ByteView key) {

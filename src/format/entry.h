@@ -9,7 +9,8 @@
 
 namespace holdfast::format {
 
-// What kind of resource an entry belongs to; it says how `attributes` are to be read.
+// What kind of resource an entry belongs to; it says how `attributes` are to be read. Later versions know more, up to
+// 127: whoever does not know one can still follow the content.
 enum class EntryKind : uint8_t {
   file = 1,    // file_attributes.h
   bucket = 2,  // bucket_attributes.h, bucket_key.h
@@ -28,8 +29,11 @@ struct Entry {
 // docs/format.md 8.1. Appends to the writer's buffer.
 void encode_entry(ByteWriter& out, EntryKind kind, ByteView attributes, const Content& content,
                   const Content& whole_attributes);
-// `corrupt` on an unknown kind, truncation or left-over bytes.
+// Of any kind but 0. `corrupt` on truncation or left-over bytes.
 Result<Entry> decode_entry(ByteView value);
+
+// `unsupported` for kinds of later versions, `corrupt` for others than `wanted`.
+Status expect_kind(EntryKind kind, EntryKind wanted);
 
 // What a key of that kind names, for messages: what cannot be told is shown as it is.
 std::string readable_key(EntryKind kind, ByteView key);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 
 namespace holdfast::format {
 namespace {
@@ -20,7 +21,8 @@ constexpr uint8_t has_symlink_target = 4;
 constexpr uint8_t has_link_group = 8;
 constexpr uint8_t has_flags = 16;
 constexpr uint8_t has_extended = 32;
-constexpr uint8_t all_fields = 63;
+constexpr uint8_t has_further = 64;
+constexpr uint8_t all_fields = 127;
 
 uint8_t fields_of(const FileAttributes& a) {
   uint8_t fields = 0;
@@ -30,19 +32,21 @@ uint8_t fields_of(const FileAttributes& a) {
   if (a.link_group != 0) fields |= has_link_group;
   if (a.flags != 0) fields |= has_flags;
   if (!a.extended.empty()) fields |= has_extended;
+  if (!a.further.empty()) fields |= has_further;
   return fields;
 }
 
 // Which optional fields make sense for a type.
 uint8_t fields_allowed(FileType type) {
+  constexpr uint8_t of_all = has_flags | has_extended | has_further;
   switch (type) {
-    case FileType::regular: return has_size | has_link_group | has_flags | has_extended;
-    case FileType::symlink: return has_symlink_target | has_link_group | has_flags | has_extended;
+    case FileType::regular: return of_all | has_size | has_link_group;
+    case FileType::symlink: return of_all | has_symlink_target | has_link_group;
     case FileType::block_device:
-    case FileType::char_device: return has_device | has_link_group | has_flags | has_extended;
-    case FileType::directory: return has_flags | has_extended;
+    case FileType::char_device: return of_all | has_device | has_link_group;
+    case FileType::directory: return of_all;
     case FileType::fifo:
-    case FileType::socket: return has_link_group | has_flags | has_extended;
+    case FileType::socket: return of_all | has_link_group;
   }
   return 0;
 }
@@ -110,6 +114,7 @@ void encode_file_attributes(ByteWriter& out, const FileAttributes& a) {
       out.string(attribute.value);
     }
   }
+  if (fields & has_further) encode_further_fields(out, a.further);
 }
 
 Result<FileAttributes> decode_file_attributes(ByteView bytes) {
@@ -117,9 +122,11 @@ Result<FileAttributes> decode_file_attributes(ByteView bytes) {
   FileAttributes a;
   const uint8_t type = in.u8();
   const uint8_t fields = in.u8();
-  if (!in.ok() || type < 1 || type > static_cast<uint8_t>(FileType::socket)) return malformed("unknown file type");
+  if (!in.ok() || type == 0) return malformed("no file type");
+  if (type > static_cast<uint8_t>(FileType::socket)) return made_by_newer("file type " + std::to_string(type));
   a.type = static_cast<FileType>(type);
-  if ((fields & ~all_fields) != 0 || (fields & ~fields_allowed(a.type)) != 0) {
+  if ((fields & ~all_fields) != 0) return made_by_newer("file attributes");
+  if ((fields & ~fields_allowed(a.type)) != 0) {
     return malformed("fields that the file type does not have");
   }
   bool in_range = true;
@@ -139,10 +146,12 @@ Result<FileAttributes> decode_file_attributes(ByteView bytes) {
   if (fields & has_link_group) a.link_group = in.fixed<uint64_t>();
   if (fields & has_flags) a.flags = varint32(in, in_range);
   if (fields & has_extended) TRY_DO(decode_extended(in, a));
+  if (fields & has_further) a.further = TRY(decode_further_fields(in, "file attributes"));
   TRY_DO(in.finish("file attributes"));
-  if (!in_range || a.mode > mode_max || a.modified.nanoseconds >= nanoseconds_end || (a.flags & ~known_flags) != 0) {
+  if (!in_range || a.mode > mode_max || a.modified.nanoseconds >= nanoseconds_end) {
     return malformed("value out of range");
   }
+  if ((a.flags & ~known_flags) != 0) return made_by_newer("file flags");
   if (fields_of(a) != fields) return malformed("empty optional field");
   return a;
 }

@@ -7,6 +7,7 @@
 #include "base/byte_io.h"
 #include "base/bytes.h"
 #include "base/result.h"
+#include "format/further_fields.h"
 
 namespace holdfast::format {
 
@@ -49,11 +50,12 @@ struct FileAttributes {
   uint64_t link_group = 0;        // Non-zero: every name of one hard-linked file in this point carries the same number.
   uint32_t flags = 0;
   std::vector<ExtendedAttribute> extended;  // Sorted by name.
+  FurtherFields further;
   friend bool operator==(const FileAttributes&, const FileAttributes&) = default;
 };
 
-// docs/format.md, "File attributes". Equal attributes have equal encodings; decoding refuses unsorted, duplicate or
-// out-of-range fields.
+// docs/format.md 8.2. Equal attributes have equal encodings; decoding refuses (`corrupt`) unsorted, duplicate or
+// out-of-range fields, and (`unsupported`) types, flags and fields of later versions.
 void encode_file_attributes(ByteWriter& out, const FileAttributes& attributes);
 Result<FileAttributes> decode_file_attributes(ByteView bytes);
 

@@ -30,6 +30,7 @@ FileAttributes full(FileType type) {
   a.modified = {INT64_MIN, 999'999'999};
   a.flags = file_flag_immutable | file_flag_no_dump;
   a.extended = {{"security.capability", to_bytes("\1\0\2")}, {"user.x", {}}};
+  a.further = {{.tag = 2, .value = "later"}};
   if (type != FileType::directory) a.link_group = UINT64_MAX;
   if (type == FileType::regular) a.size_bytes = UINT64_MAX;
   if (type == FileType::symlink) a.symlink_target = to_bytes("../\xff\n");
@@ -91,6 +92,22 @@ TEST(FileAttributes, accepted_bytes_are_always_the_canonical_ones) {
     EXPECT_TRUE(equal(encode(*result), bytes)) << "seed " << seed << " round " << round;
   }
   EXPECT_GT(accepted, 1000);
+}
+
+// docs/format.md 14.2
+TEST(FileAttributes, what_later_versions_know_is_not_taken_for_damage) {
+  const auto code_of = [](const std::function<void(Bytes&)>& change) {
+    FileAttributes a;
+    a.flags = file_flag_immutable;
+    Bytes bytes = encode(a);
+    change(bytes);
+    const auto decoded = decode_file_attributes(bytes);
+    return decoded ? ErrorCode::internal : decoded.error().code();
+  };
+  EXPECT_EQ(code_of([](Bytes&) {}), ErrorCode::internal);
+  EXPECT_EQ(code_of([](Bytes& b) { b[0] = std::byte{8}; }), ErrorCode::unsupported);
+  EXPECT_EQ(code_of([](Bytes& b) { b[1] |= std::byte{128}; }), ErrorCode::unsupported);
+  EXPECT_EQ(code_of([](Bytes& b) { b.back() = std::byte{8}; }), ErrorCode::unsupported);
 }
 
 TEST(FileAttributes, out_of_range_values_are_refused) {

@@ -8,6 +8,7 @@
 
 #include "base/byte_io.h"
 #include "base/check.h"
+#include "base/newer.h"
 
 namespace holdfast::format {
 
@@ -183,7 +184,8 @@ SegmentView SegmentView::over(Rows rows) {
 Result<SegmentView> SegmentView::decode(ByteView bytes) {
   ByteReader in(bytes);
   const uint8_t version = in.u8();
-  if (in.ok() && version != segment_version) return Error(ErrorCode::corrupt, "index segment: unknown version");
+  if (in.ok() && version > segment_version) return made_by_newer("index segment");
+  if (in.ok() && version != segment_version) return Error(ErrorCode::corrupt, "index segment: version 0");
   SegmentView view;
   view.size_bytes_ = bytes.size();
   view.order_ = in.fixed<uint64_t>();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 
 namespace holdfast::format {
 
@@ -14,12 +15,13 @@ constexpr size_t header_size_bytes = 84;
 constexpr uint8_t suite_aes256gcm = 1;
 
 // The least that one item takes: counts are checked against the bytes that are left before anything is reserved.
-constexpr size_t slot_size_bytes_min = 4 + 1 + 8 + 32 + sealed_key_size_bytes;
+constexpr size_t slot_size_bytes_min = 4 + 1 + 8 + 32 + 1 + sealed_key_size_bytes;
 constexpr size_t domain_size_bytes_min = 4 + 4 + sealed_key_size_bytes + 1;
 constexpr size_t author_size_bytes_min = 32 + 1 + 4 + 1 + 32 + 1 + 1;
 constexpr size_t position_size_bytes = 4 + 8;
 
 Error corrupt(std::string what) { return Error(ErrorCode::corrupt, "key list: " + std::move(what)); }
+Error newer(std::string what) { return made_by_newer("key list: " + std::move(what)); }
 
 template <size_t size>
 void read_array(ByteReader& in, std::array<std::byte, size>& out) {
@@ -39,24 +41,26 @@ void encode_slot(ByteWriter& out, const KeyListSlot& slot) {
   out.u8(static_cast<uint8_t>(slot.kind));
   out.fixed(static_cast<uint64_t>(slot.created));
   out.raw(slot.public_key.view());
+  Bytes parameters = slot.parameters;
   if (slot.kind == SlotKind::passphrase) {
-    out.raw(slot.salt);
-    out.fixed(slot.kdf.memory_kib);
-    out.fixed(slot.kdf.iterations);
-    out.fixed(slot.kdf.lanes);
+    ByteWriter of_passphrase(parameters);
+    of_passphrase.raw(slot.salt);
+    of_passphrase.fixed(slot.kdf.memory_kib);
+    of_passphrase.fixed(slot.kdf.iterations);
+    of_passphrase.fixed(slot.kdf.lanes);
   }
+  out.string(parameters);
   out.raw(slot.sealed_root);
 }
 
-Result<KeyListSlot> decode_slot(ByteReader& in) {
-  KeyListSlot slot;
-  slot.id = in.fixed<uint32_t>();
-  const uint8_t kind = in.u8();
-  if (in.ok() && (kind < 1 || kind > 4))
-    return Error(ErrorCode::unsupported, "key list: unknown kind of slot " + std::to_string(kind));
-  slot.kind = static_cast<SlotKind>(kind);
-  slot.created = static_cast<UnixTimeNs>(in.fixed<uint64_t>());
-  read_array(in, slot.public_key.value);
+// What a slot's kind adds. Of kinds that came later it is kept as it is.
+Status decode_slot_parameters(ByteView parameters, KeyListSlot& slot) {
+  if (parameters.size() > slot_parameters_size_bytes_max) return corrupt("parameters of a slot beyond their bounds");
+  if (slot.kind > SlotKind::key_file) {
+    slot.parameters = to_bytes(parameters);
+    return {};
+  }
+  ByteReader in(parameters);
   if (slot.kind == SlotKind::passphrase) {
     read_array(in, slot.salt);
     slot.kdf.memory_kib = in.fixed<uint32_t>();
@@ -64,8 +68,21 @@ Result<KeyListSlot> decode_slot(ByteReader& in) {
     slot.kdf.lanes = in.fixed<uint32_t>();
     if (in.ok() && !crypto::check_kdf_parameters(slot.kdf)) return corrupt("key derivation beyond its bounds");
   }
+  return in.finish("key list: parameters of a slot");
+}
+
+Result<KeyListSlot> decode_slot(ByteReader& in) {
+  KeyListSlot slot;
+  slot.id = in.fixed<uint32_t>();
+  const uint8_t kind = in.u8();
+  if (in.ok() && kind == 0) return corrupt("slot of kind 0");
+  slot.kind = static_cast<SlotKind>(kind);
+  slot.created = static_cast<UnixTimeNs>(in.fixed<uint64_t>());
+  read_array(in, slot.public_key.value);
+  const ByteView parameters = in.string();
   read_array(in, slot.sealed_root);
   if (!in.ok()) return corrupt("truncated slot");
+  TRY_DO(decode_slot_parameters(parameters, slot));
   if (slot.id == 0) return corrupt("slot without number");
   if (slot.public_key.is_none()) return corrupt("slot without public key");
   return slot;
@@ -120,7 +137,7 @@ Result<KeyListAuthor> decode_author(ByteReader& in) {
   read_array(in, author.verify_key.value);
   const uint8_t role = in.u8();
   if (in.ok() && (role < 1 || role > 3))
-    return Error(ErrorCode::unsupported, "key list: unknown role " + std::to_string(role));
+    return newer("role " + std::to_string(role));
   author.role = static_cast<AuthorRole>(role);
   author.domain = in.fixed<uint32_t>();
   const uint8_t removed = in.u8();
@@ -142,6 +159,28 @@ Result<KeyListAuthor> decode_author(ByteReader& in) {
   return author;
 }
 
+// Twice the number of the feature, and 1 more if nobody may read the vault without knowing it.
+void encode_features(ByteWriter& out, const std::vector<uint64_t>& features) {
+  Bytes marks;
+  for (const uint64_t feature : features) ByteWriter(marks).varint(feature * 2);
+  out.string(marks);
+}
+
+// This version knows no feature.
+Result<std::vector<uint64_t>> decode_features(ByteView marks) {
+  std::vector<uint64_t> features;
+  ByteReader in(marks);
+  while (in.remaining() > 0) {
+    const uint64_t mark = in.varint();
+    if (!in.ok() || mark / 2 == 0 || (!features.empty() && mark / 2 <= features.back())) {
+      return corrupt("malformed features");
+    }
+    if (mark % 2 != 0) return newer("feature " + std::to_string(mark / 2) + " of the vault");
+    features.push_back(mark / 2);
+  }
+  return features;
+}
+
 void encode_body(ByteWriter& out, const KeyList& list) {
   out.fixed(static_cast<uint64_t>(list.created));
   out.fixed(static_cast<uint64_t>(list.written));
@@ -149,7 +188,7 @@ void encode_body(ByteWriter& out, const KeyList& list) {
   out.fixed(list.parameters.chunk_size_bytes_mean);
   out.fixed(list.parameters.small_file_size_bytes_max);
   out.fixed(list.parameters.bundle_size_bytes);
-  out.varint(0);  // Lock policy: none.
+  encode_features(out, list.unknown_features);
   out.fixed(list.root_epoch);
   out.fixed(list.slot_id_next);
   out.fixed(list.domain_id_next);
@@ -162,9 +201,7 @@ Status decode_body(ByteReader& in, KeyList& list) {
   list.parameters.chunk_size_bytes_mean = in.fixed<uint32_t>();
   list.parameters.small_file_size_bytes_max = in.fixed<uint32_t>();
   list.parameters.bundle_size_bytes = in.fixed<uint32_t>();
-  const uint64_t lock_policy_size_bytes = in.varint();
-  if (in.ok() && lock_policy_size_bytes != 0)
-    return Error(ErrorCode::unsupported, "key list: the vault has a lock policy, which this version does not know");
+  list.unknown_features = TRY(decode_features(in.string()));
   list.root_epoch = in.fixed<uint32_t>();
   list.slot_id_next = in.fixed<uint32_t>();
   list.domain_id_next = in.fixed<uint32_t>();
@@ -249,10 +286,9 @@ Result<KeyListHeader> decode_key_list_header(ByteView signed_bytes) {
   const uint8_t version = in.u8();
   const uint8_t suite = in.u8();
   if (in.ok() && version != key_list_version)
-    return Error(ErrorCode::unsupported, "key list: unknown version " + std::to_string(version))
-        .with_hint("A newer Holdfast wrote this vault; update this one.");
+    return newer("version " + std::to_string(version));
   if (in.ok() && suite != suite_aes256gcm)
-    return Error(ErrorCode::unsupported, "key list: unknown suite " + std::to_string(suite));
+    return newer("suite " + std::to_string(suite));
   if (in.fixed<uint16_t>() != 0) return corrupt("reserved bytes are set");
   KeyListHeader header;
   header.number = in.fixed<uint64_t>();

@@ -23,11 +23,13 @@ inline constexpr size_t key_list_domains_max = 65536;
 inline constexpr size_t key_list_authors_max = 65536;
 inline constexpr uint32_t key_list_epoch_max = 65535;
 inline constexpr size_t key_name_size_bytes_max = 255;
+inline constexpr size_t slot_parameters_size_bytes_max = 4096;
 
 // 32 bytes sealed by crypto::seal_to or crypto::seal_with.
 inline constexpr size_t sealed_key_size_bytes = 32 + crypto::box_overhead_bytes;
 using SealedKey = std::array<std::byte, sealed_key_size_bytes>;
 
+// Later kinds are kept, and open nothing here.
 enum class SlotKind : uint8_t { passphrase = 1, recovery = 2, recipient = 3, key_file = 4 };
 enum class AuthorRole : uint8_t { agent = 1, collector = 2, owner = 3 };
 
@@ -54,6 +56,7 @@ struct KeyListSlot {
   crypto::PublicKey32 public_key;
   std::array<std::byte, 32> salt{};  // With kdf: of passphrases only.
   crypto::KdfParameters kdf;
+  Bytes parameters;                    // Of kinds that this version does not know, as they are; else empty.
   SealedKey sealed_root{};
 };
 
@@ -86,6 +89,9 @@ struct KeyList {
   UnixTimeNs created = 0;  // Of the vault.
   UnixTimeNs written = 0;  // Of this list.
   KeyListParameters parameters;
+  // Marks of what later versions brought into this vault and this one does not know (docs/format.md 14.1), ascending:
+  // it may be read without knowing them, but not be written to.
+  std::vector<uint64_t> unknown_features;
   uint32_t root_epoch = 0;
   uint32_t slot_id_next = 0;    // Ids are never used twice.
   uint32_t domain_id_next = 0;
@@ -100,7 +106,8 @@ Bytes encode_key_list(const KeyList& list);
 // Fields at fixed places; `unsupported` for a later version, `corrupt` for what is no key list.
 Result<KeyListHeader> decode_key_list_header(ByteView signed_bytes);
 // Takes what encode_key_list made, without the signature. `corrupt` unless it is its one encoding and obeys every
-// bound; nothing is allocated for a count that the rest of the bytes cannot hold.
+// bound, `unsupported` if it can only be read by a later version; nothing is allocated for a count that the rest of the
+// bytes cannot hold.
 Result<KeyList> decode_key_list(ByteView signed_bytes);
 
 // `invalid` outside the bounds.

@@ -130,9 +130,12 @@ const std::vector<HostileList>& hostile_lists() {
       {"argon2 t = 17", corrupt, [](KeyList& l) { l.slots[2].kdf.iterations = 17; }},
       {"argon2 p = 0", corrupt, [](KeyList& l) { l.slots[2].kdf.lanes = 0; }},
       {"argon2 p = 2^32 - 1", corrupt, [](KeyList& l) { l.slots[2].kdf.lanes = 0xffffffff; }},
-      {"unknown kind of slot", unsupported, [](KeyList& l) { l.slots[0].kind = static_cast<SlotKind>(5); }},
-      {"slot of kind 0", unsupported, [](KeyList& l) { l.slots[0].kind = static_cast<SlotKind>(0); }},
-      {"slot of kind 255", unsupported, [](KeyList& l) { l.slots[0].kind = static_cast<SlotKind>(255); }},
+      {"slot of kind 0", corrupt, [](KeyList& l) { l.slots[0].kind = static_cast<SlotKind>(0); }},
+      {"recovery slot with parameters", corrupt, [](KeyList& l) { l.slots[0].parameters = Bytes(1); }},
+      {"passphrase with too many", corrupt, [](KeyList& l) { l.slots[2].parameters = Bytes(1); }},
+      {"feature 0", corrupt, [](KeyList& l) { l.unknown_features = {0}; }},
+      {"feature twice", corrupt, [](KeyList& l) { l.unknown_features = {3, 3}; }},
+      {"features out of order", corrupt, [](KeyList& l) { l.unknown_features = {4, 3}; }},
       {"no slots", corrupt, [](KeyList& l) { l.slots.clear(); }},
       {"65 slots", corrupt, [](KeyList& l) { l.slots.assign(65, l.slots[0]); }},
       {"slot 0", corrupt, [](KeyList& l) { l.slots[0].id = 0; }},
@@ -208,10 +211,12 @@ TEST(KeyList, counts_that_the_bytes_cannot_hold_are_refused) {
   EXPECT_EQ(decode_key_list(Bytes(key_list_size_bytes_max + 1)).error().code(), ErrorCode::corrupt);
 }
 
-TEST(KeyList, other_versions_suites_and_lock_policies_are_unsupported) {
+constexpr size_t features_at = 84 + 8 + 8 + 16;
+
+TEST(KeyList, other_versions_and_suites_are_a_newer_programs) {
   SeededRng rng(16);
   const Bytes good = encode_key_list(random_list(rng));
-  for (const size_t at : {8u, 9u, 84u + 8 + 8 + 16}) {
+  for (const size_t at : {8u, 9u}) {
     Bytes bad = good;
     bad[at] = std::byte{2};
     EXPECT_EQ(decode_key_list(bad).error().code(), ErrorCode::unsupported) << at;
@@ -221,6 +226,43 @@ TEST(KeyList, other_versions_suites_and_lock_policies_are_unsupported) {
     bad[at] ^= std::byte{1};
     EXPECT_EQ(decode_key_list(bad).error().code(), ErrorCode::corrupt) << at;
   }
+}
+
+// docs/format.md 14.1: twice the number, and 1 more where it must be known to read.
+TEST(KeyList, features_of_later_versions_stop_writers_and_where_they_say_so_readers) {
+  SeededRng rng(18);
+  KeyList list = random_list(rng);
+  const Bytes plain = encode_key_list(list);
+  EXPECT_EQ(plain[features_at], std::byte{0});
+  list.unknown_features = {1, 300};
+  Bytes bytes = encode_key_list(list);
+  const std::array<std::byte, 4> marks{std::byte{3}, std::byte{2}, std::byte{0xd8}, std::byte{4}};
+  EXPECT_TRUE(equal(ByteView(bytes).subspan(features_at, marks.size()), marks));
+  const auto read = decode_key_list(bytes);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->unknown_features, list.unknown_features);
+  EXPECT_TRUE(equal(encode_key_list(*read), bytes));
+
+  bytes[features_at + 1] = std::byte{3};
+  const auto refused = decode_key_list(bytes);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::unsupported);
+  EXPECT_NE(refused.error().message().find("newer version"), std::string::npos) << refused.error().message();
+}
+
+// Who has another key opens the vault, and whoever changes its keys keeps the slot.
+TEST(KeyList, slots_of_later_kinds_are_kept_as_they_are) {
+  SeededRng rng(19);
+  KeyList list = random_list(rng);
+  list.slots[0].kind = static_cast<SlotKind>(5);
+  list.slots[0].parameters = Bytes(200, std::byte{7});
+  const Bytes bytes = encode_key_list(list);
+  const auto read = decode_key_list(bytes);
+  ASSERT_TRUE(read.has_value()) << read.error().message();
+  EXPECT_EQ(read->slots[0].parameters, list.slots[0].parameters);
+  EXPECT_TRUE(equal(encode_key_list(*read), bytes));
+  list.slots[0].parameters = Bytes(4097);
+  EXPECT_EQ(decode_key_list(encode_key_list(list)).error().code(), ErrorCode::corrupt);
 }
 
 TEST(KeySecrets, sealed_parts_come_back_and_are_refused_when_cut) {

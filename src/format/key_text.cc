@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/newer.h"
 #include "crypto/hash.h"
 
 namespace holdfast::format {
@@ -187,11 +188,26 @@ crypto::SecretBytes encode_agent_credential(const AgentCredentialText& credentia
   return out.finish();
 }
 
-bool is_key_file(ByteView text) { return as_text(text).starts_with("holdfast-key-file "); }
-bool is_agent_credential(ByteView text) { return as_text(text).starts_with("holdfast-agent-credential "); }
+namespace {
+
+constexpr std::string_view key_file_kind = "holdfast-key-file ";
+constexpr std::string_view credential_kind = "holdfast-agent-credential ";
+
+// Whether the first line ends with a number of two digits or from 2 to 9.
+bool is_of_newer_version(std::string_view text, std::string_view kind) {
+  const std::string_view version = text.substr(kind.size(), text.find_first_of("\r\n \t", kind.size()) - kind.size());
+  const bool is_number = !version.empty() && version.find_first_not_of("0123456789") == std::string_view::npos;
+  return is_number && version.front() != '0' && version != "1";
+}
+
+}  // namespace
+
+bool is_key_file(ByteView text) { return as_text(text).starts_with(key_file_kind); }
+bool is_agent_credential(ByteView text) { return as_text(text).starts_with(credential_kind); }
 
 Result<KeyFileText> decode_key_file(ByteView text) {
   if (text.size() > key_text_size_bytes_max) return mistyped("the key file");
+  if (is_key_file(text) && is_of_newer_version(as_text(text), key_file_kind)) return made_by_newer("the key file");
   KeyFileText file;
   std::array<std::byte, checksum_size_bytes> checksum{};
   LineReader in(text);
@@ -210,6 +226,9 @@ Result<KeyFileText> decode_key_file(ByteView text) {
 
 Result<AgentCredentialText> decode_agent_credential(ByteView text) {
   if (text.size() > key_text_size_bytes_max) return mistyped("the agent credential");
+  if (is_agent_credential(text) && is_of_newer_version(as_text(text), credential_kind)) {
+    return made_by_newer("the agent credential");
+  }
   AgentCredentialText credential;
   std::array<std::byte, checksum_size_bytes> checksum{};
   LineReader in(text);

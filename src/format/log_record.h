@@ -31,6 +31,10 @@ enum class LogKind : uint8_t {
 };
 inline constexpr uint8_t log_kind_max = 14;
 
+// Kinds of later versions (docs/format.md 14.3): those from 128 on may be passed over by whoever does not know them.
+inline bool is_known(LogKind kind) { return static_cast<uint8_t>(kind) <= log_kind_max; }
+inline bool may_be_passed_over(LogKind kind) { return static_cast<uint8_t>(kind) >= 128; }
+
 struct LogEnvelope {
   VaultId vault;
   uint32_t domain = 0;
@@ -48,6 +52,7 @@ inline constexpr size_t log_record_size_bytes_max = 16u << 20;
 Bytes encode_log_envelope(const LogEnvelope& envelope);
 // What the body is sealed in (docs/format.md): another record's body does not open in its place.
 Bytes log_body_context(const LogEnvelope& envelope);
+// Of any kind but 0, whether it is known or not.
 Result<LogEnvelope> decode_log_envelope(ByteView signed_bytes);
 
 using SessionId = std::array<std::byte, 16>;

@@ -2,6 +2,7 @@
 #include "format/recovery_point.h"
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 
 namespace holdfast::format {
 
@@ -58,12 +59,20 @@ Bytes encode(const RecoveryPoint& point) {
     out.varint(count);
   }
   out.string(point.program_version);
+  encode_further_fields(out, point.further);
   return bytes;
+}
+
+bool is_of_newer_version(ByteView bytes) {
+  const auto point = decode_recovery_point(bytes);
+  return !point && point.error().code() == ErrorCode::unsupported;
 }
 
 Result<RecoveryPoint> decode_recovery_point(ByteView bytes) {
   ByteReader in(bytes);
-  if (in.u8() != point_version) return Error(ErrorCode::corrupt, "recovery point: unknown version");
+  const uint8_t version = in.u8();
+  if (version > point_version) return made_by_newer("recovery point");
+  if (version != point_version) return Error(ErrorCode::corrupt, "recovery point: version 0");
   RecoveryPoint point;
   const ByteView session = in.raw(16);
   const ByteView parent = in.raw(32);
@@ -87,6 +96,7 @@ Result<RecoveryPoint> decode_recovery_point(ByteView bytes) {
     *count = in.varint();
   }
   point.program_version = as_text(in.string());
+  point.further = TRY(decode_further_fields(in, "recovery point"));
   TRY_DO(in.finish("recovery point"));
   return point;
 }

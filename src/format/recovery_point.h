@@ -8,6 +8,7 @@
 #include "base/hash_id.h"
 #include "base/result.h"
 #include "base/seams.h"
+#include "format/further_fields.h"
 #include "format/log_record.h"
 
 namespace holdfast::format {
@@ -45,9 +46,13 @@ struct RecoveryPoint {
   uint64_t removed_count = 0;
   uint64_t skipped_count = 0;
   std::string program_version;
+  FurtherFields further;
 };
 
 Bytes encode(const RecoveryPoint& point);
+// `corrupt` for what is none, `unsupported` where is_of_newer_version().
 Result<RecoveryPoint> decode_recovery_point(ByteView bytes);
+// A point that only a later version can read: of another version, or with a further field that must be known.
+bool is_of_newer_version(ByteView bytes);
 
 }  // namespace holdfast::format

@@ -115,9 +115,7 @@ Result<BucketVersion> decode_bucket_version(ByteView entry_key, ByteView value) 
   BucketVersion version;
   version.key = TRY(format::decode_version_key(entry_key));
   version.entry = TRY(format::decode_entry(value).during(version.key.key));
-  if (version.entry.kind != format::EntryKind::bucket) {
-    return Error(ErrorCode::corrupt, version.key.key + ": not an entry of a bucket");
-  }
+  TRY_DO(format::expect_kind(version.entry.kind, format::EntryKind::bucket).during(version.key.key));
   version.about = TRY(format::decode_bucket_attributes(version.entry.attributes).during(version.key.key));
   version.entry_key = to_bytes(entry_key);
   return version;

@@ -30,7 +30,9 @@ struct CollectRequest {
   // A log with alarms stops collection of its domain: what was ignored may have been a damaged recovery point. Whoever
   // has looked into them says so here.
   bool accept_alarms = false;
-  uint64_t checkpoint_records = 1000;  // After so many records of the log the next checkpoint.
+  // After so many records of the log the next checkpoint. Whoever has no memory of the vault reads about so many one by
+  // one at most.
+  uint64_t checkpoint_records = 256;
   std::stop_token stop;
 };
 

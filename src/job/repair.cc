@@ -448,6 +448,7 @@ Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& reques
   if (vault.keyring().role() == vault::Role::agent) {
     return Error(ErrorCode::refused, "an agent cannot repair a vault").with_hint("Use the owner's passphrase or key.");
   }
+  if (request.apply) TRY_DO(vault.keyring().check_may_write());
   RepairReport report;
   for (const vault::DomainId id : vault.keyring().domains()) {
     vault::Vault::Domain& domain = *TRY(vault.domain(id));

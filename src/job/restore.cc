@@ -7,12 +7,14 @@
 #include "format/file_attributes.h"
 #include "job/restore_pipeline.h"
 #include "job/vault_nodes.h"
+#include "job/walk.h"
 #include "job/whole_attributes.h"
 
 namespace holdfast::job {
 
 Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& point, target::Target& target,
                                   const RestoreRequest& request, Observer& observer) {
+  TRY_DO(check_kind_is_known(point));
   vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
   TRY_DO(domain.load_index_once());
   if (!request.dry_run) plan_reads(vault, domain, point, request.range, request.stop);

@@ -36,7 +36,7 @@ class GarbledSource : public source::Source {
    public:
     Sink(source::ScanSink& sink, const Bytes& key) : sink_(sink), key_(key) {}
     Status put(source::Item item) override {
-      if (item.key == key_) item.attributes = to_bytes("garbled");
+      if (item.key == key_) item.attributes = Bytes(7, std::byte{0});  // No type.
       return sink_.put(std::move(item));
     }
     Status remove(ByteView key) override { return sink_.remove(key); }

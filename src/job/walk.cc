@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "base/newer.h"
 #include "job/whole_attributes.h"
 #include "tree/content_list.h"
 #include "tree/tree.h"
@@ -52,13 +53,16 @@ Error no_such_path(std::string_view path) {
 
 }  // namespace
 
+Status check_kind_is_known(const vault::PointInfo& point) {
+  if (point.point.entry_kind <= static_cast<uint8_t>(format::EntryKind::bucket)) return {};
+  return made_by_newer("recovery point of kind '" + point.point.kind + "'");
+}
+
 Result<PathEntry> decode_path_entry(ByteView key, ByteView value) {
   PathEntry found;
   found.path = TRY(format::key_to_path(key));
   format::Entry entry = TRY(format::decode_entry(value).during(found.path));
-  if (entry.kind != format::EntryKind::file) {
-    return Error(ErrorCode::corrupt, found.path + ": not an entry of a file tree");
-  }
+  TRY_DO(format::expect_kind(entry.kind, format::EntryKind::file).during(found.path));
   found.attributes = TRY(format::decode_file_attributes(entry.attributes).during(found.path));
   found.key = to_bytes(key);
   found.content = std::move(entry.content);
@@ -70,6 +74,7 @@ PointWalk::PointWalk(vault::Vault& vault, vault::Vault::Domain& domain, const va
     : domain_(domain), point_(point), nodes_(domain), fetcher_(domain, vault.store()) {}
 
 Result<std::unique_ptr<PointWalk>> PointWalk::open(vault::Vault& vault, const vault::PointInfo& point) {
+  TRY_DO(check_kind_is_known(point));
   vault::Vault::Domain& domain = *TRY(vault.domain(point.domain));
   TRY_DO(domain.load_index_once());
   return std::unique_ptr<PointWalk>(new PointWalk(vault, domain, point));

@@ -47,6 +47,9 @@ struct PathDifference {
   const std::string& path() const { return after ? after->path : before->path; }
 };
 
+// `unsupported` for a point of a resource that later versions know.
+Status check_kind_is_known(const vault::PointInfo& point);
+
 // One point, opened for looking. Thread-compatible; the vault outlives it. Paths are absolute; a trailing slash and a
 // missing leading one are forgiven, `invalid` for "." and "..". Errors from visitors end a call and are returned.
 class PointWalk {

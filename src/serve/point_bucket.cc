@@ -32,9 +32,7 @@ std::vector<uint64_t> sizes_of(const std::vector<format::PartRun>& runs) {
 
 Result<ObjectInfo> object_of(const format::VersionKey& version, ByteView value) {
   format::Entry entry = TRY(format::decode_entry(value).during(version.key));
-  if (entry.kind != format::EntryKind::bucket) {
-    return Error(ErrorCode::corrupt, version.key + ": not an entry of a bucket");
-  }
+  TRY_DO(format::expect_kind(entry.kind, format::EntryKind::bucket).during(version.key));
   const format::BucketAttributes attributes =
       TRY(format::decode_bucket_attributes(entry.attributes).during(version.key));
   ObjectInfo object;

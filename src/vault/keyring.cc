@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/check.h"
+#include "base/newer.h"
 #include "vault/credentials.h"
 #include "vault/key_draft.h"
 #include "vault/key_list_store.h"
@@ -117,6 +118,12 @@ struct Keyring::Impl {
   }
   // Makes, proves and stores the next list. `newcomer`, if any, must be able to open it too.
   Status change(Rng& rng, Clock& clock, const KeyHolder* newcomer, const Edit& edit);
+  Status check_may_write() const {
+    const auto& features = state.list.unknown_features;
+    if (features.empty()) return {};
+    const std::string number = std::to_string(features.front());
+    return made_by_newer("feature " + number + " of the vault, which can only be read");
+  }
   Status store_next(ByteView bytes, KeyHolder next_holder, const KeyHolder* newcomer);
   Status catch_up();
   format::KeyListPin pin() const { return {state.list.header.number, state.stored.hash}; }
@@ -144,6 +151,7 @@ Status Keyring::Impl::catch_up() {
 
 Status Keyring::Impl::change(Rng& rng, Clock& clock, const KeyHolder* newcomer, const Edit& edit) {
   TRY_DO(must_be_owner());
+  TRY_DO(check_may_write());
   for (int attempt = 0; attempt < change_attempts_max; ++attempt) {
     KeyState draft = TRY(reopen(state.stored.bytes, holder));
     TRY_DO(edit(draft));
@@ -153,6 +161,7 @@ Status Keyring::Impl::change(Rng& rng, Clock& clock, const KeyHolder* newcomer, 
     Status stored = store_next(bytes, std::move(next_holder), newcomer);
     if (stored || stored.error().code() != ErrorCode::conflict) return stored;
     TRY_DO(catch_up());
+    TRY_DO(check_may_write());
   }
   return Error(ErrorCode::busy, "others keep changing the keys of the vault");
 }
@@ -219,6 +228,7 @@ std::vector<DomainId> Keyring::domains() const {
   return ids;
 }
 const DomainKeys* Keyring::domain(DomainId id) const { return impl_->state.domain(id); }
+Status Keyring::check_may_write() const { return impl_->check_may_write(); }
 bool Keyring::can_read_content(DomainId id) const {
   const DomainKeys* keys = domain(id);
   return keys && keys->current().data_private.has_value();

@@ -124,6 +124,8 @@ class Keyring {
   DomainId home_domain() const;                   // Where our backups go: the owner's is own_domain.
   std::vector<DomainId> domains() const;          // That we hold metadata keys of.
   const DomainKeys* domain(DomainId id) const;    // Null if we do not.
+  // `unsupported` if what a later version brought into the vault forbids writing to whoever does not know it.
+  Status check_may_write() const;
   bool can_read_content(DomainId id) const;       // We hold its data private keys.
   const Author& self() const;
   const crypto::SigningKey& signing_key() const;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "store/mem/mem_store.h"
+#include "vault/key_draft.h"
+#include "vault/log.h"
 #include "vault/testing.h"
 
 namespace holdfast::vault {
@@ -270,6 +272,35 @@ TEST_F(KeyringTest, two_owners_who_change_keys_at_once_both_succeed) {
   EXPECT_EQ(other->key_list_number(), 4u);
   EXPECT_EQ(other->slots().size(), 3u);
   EXPECT_EQ(other->domain(own_domain)->epochs.size(), 2u);
+}
+
+// docs/format.md 14.1: what a later version's owner signs into the list.
+TEST_F(KeyringTest, a_vault_with_a_feature_of_a_later_version_is_read_and_not_written_to) {
+  TestVault made = make_test_vault(store_, rng_, clock_);
+  Bytes stored = *store_.get(key_list_key(1), std::nullopt);
+  const ByteView body = ByteView(stored).first(stored.size() - crypto::signature_size_bytes);
+  format::KeyList list = *format::decode_key_list(body);
+  auto draft = open_key_state(*check_key_list(stored), std::move(list), {made.private_key.clone(), {}, {}});
+  ASSERT_TRUE(draft);
+  draft->list.unknown_features = {7};
+  const Bytes next = *finish_draft(*draft, clock_.now(), rng_);
+  const std::array<ByteView, 1> parts{next};
+  ASSERT_TRUE(store_.create(key_list_key(2), parts));
+
+  auto opened = open(made.credential());
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(opened->key_list_number(), 2u);
+  EXPECT_EQ(code(opened->check_may_write()), ErrorCode::unsupported);
+  EXPECT_EQ(code(opened->add_recovery_key("more", rng_, clock_)), ErrorCode::unsupported);
+  EXPECT_EQ(code(opened->rotate(rng_, clock_)), ErrorCode::unsupported);
+  DomainLog log(store_, *opened, own_domain, {});
+  const auto begun = log.append(format::LogKind::session, format::encode(format::SessionBody{}), rng_, clock_,
+                                [] { return Status(); });
+  EXPECT_EQ(code(begun), ErrorCode::unsupported);
+  EXPECT_FALSE(store_.stat(log_key(own_domain, 1)));
+  // Whoever had it open before meets the new list when he goes to change a key.
+  EXPECT_EQ(code(made.keyring.rotate(rng_, clock_)), ErrorCode::unsupported);
+  EXPECT_FALSE(store_.stat(key_list_key(3)));
 }
 
 TEST_F(KeyringTest, pins_follow_the_newest_list) {

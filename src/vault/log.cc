@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "crypto/hash.h"
 #include "vault/settle.h"
 
@@ -37,6 +38,12 @@ bool role_allows(Role role, format::LogKind kind) {
     case format::LogKind::lock: return role == Role::owner;
   }
   return false;
+}
+
+// What this version would take away because it does not know who leans on it.
+bool removes(format::LogKind kind) {
+  return kind == format::LogKind::condemn || kind == format::LogKind::purge || kind == format::LogKind::clear ||
+         kind == format::LogKind::checkpoint;
 }
 
 }  // namespace
@@ -208,9 +215,12 @@ Result<DomainLog::Judged> DomainLog::judge(uint64_t number, ByteView object) {
   if (envelope.vault != keyring_.vault_id() || envelope.domain != domain_ || envelope.number != number) {
     return ignored("belongs elsewhere", true);
   }
+  if (!format::is_known(envelope.kind) && author->counts(domain_, number)) return judge_newer(envelope, *author);
   if (!admits(envelope)) return ignored("beyond its author's role", false);
   TRY_DO(check_link(envelope));
   auto body = open_body(envelope);
+  const bool is_commit = envelope.kind == format::LogKind::commit;
+  if (body && is_commit && format::is_of_newer_version(*body)) return judge_newer(envelope, *author);
   if (body) {
     const LogEntry entry{.kind = envelope.kind,
                          .number = number,
@@ -223,6 +233,22 @@ Result<DomainLog::Judged> DomainLog::judge(uint64_t number, ByteView object) {
   // An agent can only hurt its own point by that. From others it is a hole in history that we cannot judge.
   if (author->role != Role::agent) is_damaged_ = true;
   return ignored(body.error().message(), false);
+}
+
+// Taken for damage it would cost access to what is well; passed over in silence, a collector would throw away what it
+// speaks of. What an agent says concerns its own points only; what others say, a writer might have to heed.
+Result<DomainLog::Judged> DomainLog::judge_newer(const format::LogEnvelope& envelope, const Author& author) {
+  TRY_DO(check_link(envelope));
+  if (format::may_be_passed_over(envelope.kind)) return Judged{};
+  (author.role == Role::agent ? newer_by_agents_ : newer_by_trusted_) = true;
+  alarm(envelope.number, "was written by a newer version of Holdfast; what it says is not known to this one");
+  return Judged{};
+}
+
+Status DomainLog::check_may_append(format::LogKind kind) const {
+  TRY_DO(keyring_.check_may_write());
+  if (!newer_by_trusted_ && !(newer_by_agents_ && removes(kind))) return {};
+  return made_by_newer(fmt::format("a record in the log of domain {}", domain_));
 }
 
 // Whether record `number` holds just these bytes.
@@ -240,6 +266,7 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
   if (keys == nullptr) return Error(ErrorCode::denied, "no keys of domain " + std::to_string(domain_));
   for (int attempt = 0; attempt < append_attempts_max; ++attempt) {
     if (!std::exchange(was_just_read_, false)) TRY_DO(refresh());
+    TRY_DO(check_may_append(kind));
     TRY_DO(admit());
     TRY_DO(settle_before_record(store_, keyring_, domain_, head_.number + 1, kind));
     format::LogEnvelope envelope;
@@ -324,6 +351,7 @@ bool DomainLog::leads_to(const Checkpoint& checkpoint) {
 
 Status DomainLog::write_checkpoint(const CheckpointTerms& terms, Rng& rng, Clock& clock) {
   TRY_DO(refresh());
+  if (is_beyond_us()) return {};
   if (is_damaged_ || alarms_.size() > terms.alarms_accepted) return {};
   if (head_.number < checkpoint_number_ + terms.records_min || head_.number == 0) return {};
   const LogHead head = head_;

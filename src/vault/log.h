@@ -46,6 +46,9 @@ class DomainLog {
   const std::vector<std::string>& alarms() const { return alarms_; }
   // Records were damaged or are missing: what they said is not known, so nothing may be removed.
   bool is_damaged() const { return is_damaged_; }
+  // A later version's record said what this one cannot know: nothing may be removed, and which point is the latest is
+  // not known. If owner or collector said it, append() fails with `unsupported`; else for removals alone.
+  bool is_beyond_us() const { return newer_by_agents_ || newer_by_trusted_; }
   const LogState& state() const { return state_; }
   const std::map<ObjectId, PointInfo>& points() const { return state_.points(); }
   const std::map<format::SessionId, LiveSession>& sessions() const { return state_.sessions(); }
@@ -76,6 +79,8 @@ class DomainLog {
   };
   Status read_record(uint64_t number);
   Result<Judged> judge(uint64_t number, ByteView object);
+  Result<Judged> judge_newer(const format::LogEnvelope& envelope, const Author& author);
+  Status check_may_append(format::LogKind kind) const;
   Status check_link(const format::LogEnvelope& envelope);
   Status read_new(const store::Overview& seen);
   Status begin_at_checkpoint(const store::Overview& seen);
@@ -98,6 +103,7 @@ class DomainLog {
   bool was_just_read_ = false;
   LogHead head_;
   bool head_is_unreadable_ = false, is_damaged_ = false, told_short_ = false;
+  bool newer_by_agents_ = false, newer_by_trusted_ = false;
   uint64_t checkpoint_number_ = 0;       // The newest that was seen or written.
   std::vector<ObjectId> samples_;        // Hashes of every so-manieth record (log_checkpoint.h).
   std::vector<std::string> alarms_;

@@ -2,6 +2,7 @@
 #include "vault/log_checkpoint.h"
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "codec/compress.h"
 #include "crypto/box.h"
 #include "crypto/hash.h"
@@ -186,7 +187,9 @@ Bytes encode_checkpoint(const LogHead& head, const std::vector<ObjectId>& sample
 
 Result<Checkpoint> decode_checkpoint(DomainId domain, ByteView bytes) {
   ByteReader in(bytes);
-  if (in.u8() != plain_version) return Error(ErrorCode::corrupt, "log state: unknown version");
+  const uint8_t version = in.u8();
+  if (version > plain_version) return made_by_newer("log state");
+  if (version != plain_version) return Error(ErrorCode::corrupt, "log state: version 0");
   LogHead head;
   head.number = in.fixed<uint64_t>();
   head.hash = take_id(in);
@@ -228,7 +231,7 @@ Result<Bytes> open_checkpoint(const Keyring& keyring, DomainId domain, uint64_t 
   if (object.size() < crypto::signature_size_bytes + 13) return broken("truncated");
   const ByteView body = object.first(object.size() - crypto::signature_size_bytes);
   ByteReader in(body);
-  if (in.u8() != object_version) return broken("unknown version");
+  const uint8_t version = in.u8();
   const Epoch epoch = in.fixed<uint32_t>();
   AuthorId author_id;
   take(in, author_id.value);
@@ -238,6 +241,8 @@ Result<Bytes> open_checkpoint(const Keyring& keyring, DomainId domain, uint64_t 
                       object.last(crypto::signature_size_bytes))) {
     return broken("not signed by the owner or a collector");
   }
+  if (version > object_version) return made_by_newer(what);
+  if (version != object_version) return broken("version 0");
   const DomainKeys* keys = keyring.domain(domain);
   const EpochKeys* epoch_keys = keys == nullptr ? nullptr : keys->find(epoch);
   if (epoch_keys == nullptr) return Error(ErrorCode::denied, what + ": no keys of its epoch");

@@ -332,6 +332,88 @@ TEST_F(LogTest, nobody_speaks_beyond_his_role) {
   EXPECT_EQ(writer.points().size(), 2u);
 }
 
+// docs/format.md 14.3
+TEST_F(LogTest, records_of_later_versions_that_may_be_passed_over_change_nothing) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  forge(owner_.keyring, {.kind = static_cast<format::LogKind>(128), .body = to_bytes("new"), .change = {}});
+  ASSERT_TRUE(commit(writer, 1));
+  ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));
+  EXPECT_TRUE(writer.alarms().empty());
+  EXPECT_FALSE(writer.is_beyond_us());
+  EXPECT_EQ(writer.head().number, 4u);
+}
+
+TEST_F(LogTest, what_a_later_version_says_as_owner_or_collector_stops_writing_but_not_reading) {
+  const Keyring collector = agent(Role::collector);
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(commit(writer, 1));
+  ASSERT_TRUE(begin(writer, 2));
+  forge(collector, {.kind = static_cast<format::LogKind>(15), .body = to_bytes("new"), .change = {}});
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.points().size(), 1u);
+  EXPECT_EQ(reader.alarms().size(), 1u);
+  EXPECT_TRUE(reader.is_beyond_us());
+  EXPECT_FALSE(reader.is_damaged());
+  for (DomainLog* const log : {&writer, &reader}) {
+    const auto committed = commit(*log, 2);
+    ASSERT_FALSE(committed);
+    EXPECT_EQ(committed.error().code(), ErrorCode::unsupported);
+  }
+  ASSERT_TRUE(reader.write_checkpoint({.alarms_accepted = 1}, rng_, clock_));
+  EXPECT_EQ(reader.head().number, 4u);
+  EXPECT_FALSE(store_.stat(checkpoint_key(own_domain, 4)));
+}
+
+// Its points may lean on packs that this version takes for dead. Others go on.
+TEST_F(LogTest, what_a_later_version_says_as_agent_stops_removals_only) {
+  for (const bool is_commit : {false, true}) {
+    const Keyring newer = agent();
+    owner_.keyring = open_test_vault(store_, owner_.credential());
+    DomainLog writer = log();
+    const auto session = static_cast<uint8_t>(is_commit ? 3 : 1);
+    ASSERT_TRUE(begin(writer, session));
+    if (is_commit) {
+      format::RecoveryPoint point;
+      Bytes body = format::encode(point);
+      body.front() = std::byte{2};
+      forge(newer, {.kind = format::LogKind::commit, .body = body, .change = {}});
+    } else {
+      forge(newer, {.kind = static_cast<format::LogKind>(127), .body = {}, .change = {}});
+    }
+    EXPECT_TRUE(commit(writer, session));
+    EXPECT_TRUE(writer.is_beyond_us());
+    for (const auto kind : {format::LogKind::condemn, format::LogKind::purge, format::LogKind::clear,
+                            format::LogKind::checkpoint}) {
+      const auto removed = append(writer, kind, format::encode(format::PacksBody{}));
+      ASSERT_FALSE(removed);
+      EXPECT_EQ(removed.error().code(), ErrorCode::unsupported);
+    }
+    EXPECT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{})));
+  }
+}
+
+// Who is no author, or none any more, says nothing, known or not.
+TEST_F(LogTest, unknown_kinds_count_only_from_authors_of_the_domain) {
+  const Keyring removed = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(owner_.keyring.remove_agent(removed.self().id, rng_, clock_));
+  forge(removed, {.kind = static_cast<format::LogKind>(15), .body = {}, .change = {}});
+  store::MemStore other_store;
+  const TestVault other = make_test_vault(other_store, rng_, clock_);
+  forge(other.keyring, {.kind = static_cast<format::LogKind>(15), .body = {}, .change = {}});
+  forge(owner_.keyring, {.kind = static_cast<format::LogKind>(0), .body = {}, .change = {}});
+  DomainLog reader = log();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.alarms().size(), 3u);
+  EXPECT_FALSE(reader.is_beyond_us());
+}
+
 TEST_F(LogTest, a_session_is_neither_taken_over_nor_raised_again) {
   const Keyring thief = agent();
   owner_.keyring = open_test_vault(store_, owner_.credential());

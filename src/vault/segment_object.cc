@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "codec/compress.h"
 #include "crypto/hash.h"
 #include "vault/vault.h"
@@ -62,7 +63,9 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
     return broken("not signed by an author of this domain");
   }
   ByteReader in(body);
-  if (in.u8() != object_version) return Error(ErrorCode::unsupported, what + ": unknown version");
+  const uint8_t version = in.u8();
+  if (version > object_version) return made_by_newer(what);
+  if (version != object_version) return broken("version 0");
   const Epoch epoch = in.fixed<uint32_t>();
   const EpochKeys* epoch_keys = keys.find(epoch);
   if (epoch_keys == nullptr) return Error(ErrorCode::denied, what + ": no keys of its epoch");

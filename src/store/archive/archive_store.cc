@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "crypto/hash.h"
 #include "os/file.h"
 #include "store/key.h"
@@ -19,6 +20,8 @@ constexpr size_t head_size_bytes = 16;
 // index offset 8 | index size 8 | hash of the index 32 | magic 16
 constexpr size_t tail_size_bytes = 8 + 8 + 32 + 16;
 constexpr uint64_t index_size_bytes_max = 1 << 30;
+
+bool is_head(ByteView bytes) { return as_text(bytes).starts_with("HFarchive v1\n"); }
 
 Bytes encode_tail(uint64_t index_offset_bytes, ByteView index) {
   Bytes tail;
@@ -63,8 +66,10 @@ Status ArchiveStore::load_index() {
   };
   const os::FileStat about = TRY(os::stat_fd(file_.get()));
   std::array<std::byte, head_size_bytes> head{};
-  if (about.kind != os::FileKind::file || about.size_bytes < head_size_bytes + tail_size_bytes ||
-      TRY(os::pread_full(file_.get(), head, 0)) != head.size() || !as_text(head).starts_with("HFarchive v1\n")) {
+  const bool has_head = about.kind == os::FileKind::file && about.size_bytes >= head_size_bytes + tail_size_bytes &&
+                        TRY(os::pread_full(file_.get(), head, 0)) == head.size();
+  if (has_head && !is_head(head) && as_text(head).starts_with("HFarchive v")) return made_by_newer(path_);
+  if (!has_head || !is_head(head)) {
     return broken("not an archive of Holdfast").with_hint(
         "A vault is a folder, a URL, or a file that 'holdfast export --archive' wrote.");
   }

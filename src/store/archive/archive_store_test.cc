@@ -53,6 +53,16 @@ TEST_F(ArchiveStoreTest, what_was_written_is_read_back_by_another_process) {
   EXPECT_EQ(store->remove("a/1").error().code(), ErrorCode::refused);
 }
 
+// docs/format.md 14.5
+TEST_F(ArchiveStoreTest, an_archive_of_a_later_version_is_refused_as_such) {
+  write_sample();
+  {
+    const os::Fd file = *os::open(path(), {.access = os::Access::write});
+    ASSERT_TRUE(os::pwrite_full(file.get(), as_bytes("2"), std::string_view("HFarchive v").size()));
+  }
+  EXPECT_EQ(ArchiveStore::open(path()).error().code(), ErrorCode::unsupported);
+}
+
 TEST_F(ArchiveStoreTest, an_archive_that_was_not_finished_leaves_nothing) {
   {
     auto store = *ArchiveStore::create_file(path());

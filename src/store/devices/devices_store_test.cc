@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/devices/devices_store.h"
 
+#include "base/byte_io.h"
+#include "codec/erasure.h"
 #include "os/testing.h"
 #include "store/conformance.h"
+#include "store/devices/exclusive.h"
 #include "store/devices/testing.h"
 #include "store/posix/posix_store.h"
 
@@ -123,6 +126,35 @@ TEST(DevicesStore, a_copy_of_the_layout_that_decays_is_written_anew) {
     }
   }
   EXPECT_EQ(devices::contents(*rack.open()), objects);
+}
+
+// A device's record with another version, all else being right.
+Bytes as_version_2(Bytes record) {
+  record.resize(record.size() - sizeof(uint64_t));
+  record[8] = std::byte{2};
+  ByteWriter(record).fixed(codec::checksum64(0, record));
+  return record;
+}
+
+// docs/format.md 14.5: not a lost device, and no older layout is taken for the newest.
+TEST(DevicesStore, a_set_that_a_later_version_changed_is_refused) {
+  Rack rack(4);
+  { const auto store = rack.create({}); }
+  const std::string identity = "store/device";
+  const Bytes own = rack.disk(0).get(identity, std::nullopt).value();
+  ASSERT_TRUE(rack.disk(0).remove(identity).has_value());
+  ASSERT_TRUE(devices::put(rack.disk(0), identity, as_version_2(own)).has_value());
+  EXPECT_EQ(DevicesStore::open(rack.paths(), rack.opener()).error().code(), ErrorCode::unsupported);
+  ASSERT_TRUE(rack.disk(0).remove(identity).has_value());
+  ASSERT_TRUE(devices::put(rack.disk(0), identity, own).has_value());
+  ASSERT_TRUE(DevicesStore::open(rack.paths(), rack.opener()).has_value());
+
+  const auto store_id = devices::decode_identity(own).value().store_id;
+  const Bytes layout = devices::read_record(rack.disk(0), store_id, devices::layout_key(1)).value();
+  const std::string later = devices::layout_key(2);
+  const Bytes framed = devices::frame_record(later, store_id, as_version_2(layout));
+  ASSERT_TRUE(devices::put(rack.disk(2), later, framed).has_value());
+  EXPECT_EQ(DevicesStore::open(rack.paths(), rack.opener()).error().code(), ErrorCode::unsupported);
 }
 
 TEST(DevicesStore, its_own_keys_are_hidden_and_refused) {

@@ -5,6 +5,7 @@
 
 #include "base/byte_io.h"
 #include "base/hash_id.h"
+#include "base/newer.h"
 #include "codec/erasure.h"
 #include "crypto/hash.h"
 #include "store/key.h"
@@ -29,7 +30,7 @@ Result<ByteView> unseal(ByteView bytes, std::string_view magic) {
   if (end.fixed<uint64_t>() != codec::checksum64(0, body)) return wrong;
   ByteReader reader(body);
   if (as_text(reader.raw(magic.size())) != magic) return wrong;
-  if (reader.u8() != version) return Error(ErrorCode::unsupported, "record of a device: a newer version");
+  if (reader.u8() != version) return made_by_newer("record of a device");
   return reader.rest();
 }
 

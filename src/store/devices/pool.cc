@@ -27,12 +27,16 @@ Status put(ObjectStore& store, std::string_view key, ByteView bytes) {
   return made;
 }
 
+// Made by a later version: no device that was lost.
+bool is_newer(const auto& opened) { return !opened && opened.error().code() == ErrorCode::unsupported; }
+
 std::string absent_key(const Id& device) { return std::string(absent_prefix) + to_text(device); }
 std::string gone_key(const Id& device, std::string_view key) {
   return std::string(gone_prefix) + to_text(device) + "/" + std::string(key);
 }
 
-// The newest layout that the device holds; nothing if it holds none.
+// The newest layout that the device holds; nothing if it holds none. `unsupported` if a later version made it: an older
+// one must not be taken for the newest.
 Result<std::optional<Layout>> newest_layout(ObjectStore& store, const Id& store_id) {
   std::vector<std::string> keys;
   TRY_DO(store.list(layout_prefix, "", [&](const ObjectInfo& info) -> Status {
@@ -45,6 +49,7 @@ Result<std::optional<Layout>> newest_layout(ObjectStore& store, const Id& store_
     if (!bytes) continue;  // Damaged: its copies on other devices serve.
     const Result<Layout> layout = decode_layout(*bytes);
     if (layout && layout_key(layout->number) == *key) return std::optional(*layout);
+    if (is_newer(layout)) return layout.error();
   }
   return std::optional<Layout>();
 }
@@ -106,13 +111,16 @@ Result<std::vector<Pool::Found>> Pool::look(const std::vector<std::string>& path
     Found& one = found.emplace_back();
     one.path = path;
     Result<std::unique_ptr<ObjectStore>> opened = opener(path, DeviceUse::open);
-    if (!opened) continue;  // Whatever the reason, there is no device.
+    if (is_newer(opened)) return Error(opened.error());
+    if (!opened) continue;  // Whatever else the reason, there is no device.
     one.is_store = true;
     const Result<Bytes> bytes = (*opened)->get(identity_key, std::nullopt);
     const Result<Identity> identity = bytes ? decode_identity(*bytes) : Result<Identity>(bytes.error());
+    if (is_newer(identity)) return Error(identity.error()).during("device " + path);
     if (!identity) continue;
     one.identity = *identity;
     Result<std::optional<Layout>> layout = newest_layout(**opened, identity->store_id);
+    if (is_newer(layout)) return Error(layout.error()).during("device " + path);
     if (!layout) continue;
     one.layout = std::move(*layout);
     one.store = std::move(*opened);

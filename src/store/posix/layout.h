@@ -18,6 +18,8 @@ namespace holdfast::store::layout {
 
 inline constexpr const char* lock_name = "@lock";
 inline constexpr const char* temporary_folder = "@tmp";
+// No version so far writes it: one that lays out its folders otherwise will (docs/format.md 14.5).
+inline constexpr const char* later_layout_name = "@layout";
 
 // REQUIRES: check_key(key).
 std::string path_of(std::string_view key);

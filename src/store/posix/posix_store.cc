@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "base/newer.h"
 #include "os/file.h"
 #include "store/key.h"
 #include "store/posix/layout.h"
@@ -79,6 +80,7 @@ Result<std::unique_ptr<PosixStore>> PosixStore::open(const std::string& path) {
     return Error(ErrorCode::not_found, "open store " + path + ": the folder is not a store");
   }
   if (!has_locks) return Error(has_locks.error()).during("open store " + path);
+  if (os::stat_at(root.get(), layout::later_layout_name)) return made_by_newer("store " + path);
   return std::unique_ptr<PosixStore>(new PosixStore(path, std::move(root), *has_locks));
 }
 

@@ -60,6 +60,16 @@ TEST(PosixStore, a_folder_that_is_no_store_is_not_found) {
   EXPECT_EQ(PosixStore::open(folder.path()).error().code(), ErrorCode::not_found);
 }
 
+// docs/format.md 14.5
+TEST(PosixStore, a_folder_laid_out_by_a_later_version_is_refused) {
+  os::TemporaryFolder folder;
+  ASSERT_TRUE(PosixStore::create_root(folder.path("store")).has_value());
+  std::filesystem::create_directory(folder.path("store/@layout"));
+  const auto opened = PosixStore::open(folder.path("store"));
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code(), ErrorCode::unsupported);
+}
+
 TEST(PosixStore, making_a_store_twice_opens_it) {
   TemporaryFolder folder;
   ASSERT_TRUE(put(*PosixStore::create_root(folder.path()).value(), "a", "1").has_value());

@@ -97,7 +97,9 @@ Result<Placement> Placer::place_key(ByteView key, const format::Entry& entry) {
     return left_out();
   }
   blocked_.clear();
-  auto decoded = format::decode_file_attributes(entry.attributes);
+  const Status is_file = format::expect_kind(entry.kind, format::EntryKind::file);
+  auto decoded = is_file ? format::decode_file_attributes(entry.attributes)
+                         : Result<format::FileAttributes>(is_file.error());
   if (!decoded && !parts.empty()) {
     // The point has something of that name: what stands there is none too many.
     TRY_DO(descend(parts));
