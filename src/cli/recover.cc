@@ -9,6 +9,7 @@
 #include "cli/mended.h"
 #include "cli/point_text.h"
 #include "cli/store_url.h"
+#include "job/bucket_choice.h"
 #include "job/repair.h"
 #include "job/restore.h"
 #include "os/environment.h"
@@ -95,10 +96,13 @@ Status recover_point(Context& context, const Arguments& arguments, vault::Vault&
   TRY_DO(os::make_directories(place.directory, 0700));
   auto target = TRY(context.services().open_target(place));
   job::RestoreRequest request;
+  if (job::is_bucket(point)) request.range.as_files.emplace();
   request.stop = context.stop();
   job::SilentObserver observer;
   const auto report = job::run_restore(vault, point, *target, request, observer);
-  if (!report && report.error().code() != ErrorCode::corrupt && report.error().code() != ErrorCode::not_found) {
+  // A point that a later version made must not keep others from being recovered.
+  const auto is = [&](ErrorCode code) { return report.error().code() == code; };
+  if (!report && !is(ErrorCode::corrupt) && !is(ErrorCode::not_found) && !is(ErrorCode::unsupported)) {
     return report.error();
   }
   if (!report) {
