@@ -20,6 +20,7 @@ from pathlib import Path
 import change_feed
 import collection
 import devices
+import inventory
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 1800  # Of a test on the code as it is.
@@ -35,8 +36,9 @@ class Mutant:
         return name == self.group or (name not in GROUPS and name in self.name)
 
 
-GROUPS = [module.__name__ for module in (collection, devices, change_feed)]
-MUTANTS = [Mutant(module.__name__, *one) for module in (collection, devices, change_feed) for one in module.MUTANTS]
+LISTS = (collection, devices, change_feed, inventory)
+GROUPS = [module.__name__ for module in LISTS]
+MUTANTS = [Mutant(module.__name__, *one) for module in LISTS for one in module.MUTANTS]
 
 
 def check():
