@@ -51,12 +51,14 @@ class MadeUpContent : public source::Content {
   std::string name() const override { return std::to_string(number_); }
   Status open() override { return {}; }
   Result<size_t> read_at(uint64_t offset_bytes, MutableByteView out) override {
-    CHECK(offset_bytes % 8 == 0);
     const size_t size = std::min<uint64_t>(out.size(), file_size_bytes - offset_bytes);
-    for (size_t at = 0; at < size; at += 8) {
-      uint64_t word = (number_ * file_size_bytes + offset_bytes + at + 1) * 0x9e3779b97f4a7c15;
+    for (size_t at = 0; at < size;) {
+      const uint64_t place = offset_bytes + at;
+      uint64_t word = (number_ * file_size_bytes + place / 8 * 8 + 1) * 0x9e3779b97f4a7c15;
       word = (word ^ (word >> 31)) * 0xbf58476d1ce4e5b9;
-      std::memcpy(out.data() + at, &word, std::min<size_t>(8, size - at));
+      const size_t skipped = place % 8, count = std::min(8 - skipped, size - at);
+      std::memcpy(out.data() + at, reinterpret_cast<const std::byte*>(&word) + skipped, count);
+      at += count;
     }
     return size;
   }
