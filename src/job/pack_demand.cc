@@ -40,7 +40,9 @@ class DemandMeter {
     for (const auto& [id, pack] : packs_) {
       reads.emplace(vault::pack_key(static_cast<vault::PackKind>(pack.info.kind), domain_.id(),
                                     vault::AuthorId{pack.info.author}, id),
-                    store::PlannedRead{.size_bytes = pack.info.size_bytes, .wanted_bytes = pack.wanted_bytes});
+                    store::PlannedRead{.size_bytes = pack.info.size_bytes,
+                                       .wanted_bytes = pack.wanted_bytes,
+                                       .place = pack.place});
     }
     return reads;
   }
@@ -48,13 +50,15 @@ class DemandMeter {
  private:
   struct Pack {
     format::PackInfo info;
+    uint64_t place = 0;
     uint64_t wanted_bytes = 0;
   };
   // Each record counts once, however many files have a part of it.
   void add_record(const LiveSet::Place& record) {
     if (!seen_.mark_chunk(record)) return;
     const format::PackInfo& info = seen_.pack(record);
-    packs_.try_emplace(info.id, Pack{.info = info}).first->second.wanted_bytes += seen_.chunk(record).size_bytes;
+    const auto pack = packs_.try_emplace(info.id, Pack{.info = info, .place = packs_.size()}).first;
+    pack->second.wanted_bytes += seen_.chunk(record).size_bytes;
   }
 
   vault::Vault::Domain& domain_;

@@ -68,6 +68,15 @@ TEST_F(PackDemandTest, parts_want_what_they_hold) {
   EXPECT_EQ(measure_demand(**bed_.vault->home(), point_, nowhere, {}).error().code(), ErrorCode::not_found);
 }
 
+TEST_F(PackDemandTest, what_is_wanted_first_comes_first) {
+  const auto all = demand({}), of_a = demand({.beneath = *format::path_to_key("/a"), .wanted = {}});
+  std::set<uint64_t> places;
+  for (const auto& [key, read] : all) places.insert(read.place);
+  EXPECT_EQ(places.size(), all.size());
+  EXPECT_LT(of_a.size(), all.size());
+  for (const auto& [key, read] : of_a) EXPECT_LT(all.at(key).place, of_a.size());
+}
+
 TEST_F(PackDemandTest, a_stop_request_ends_it) {
   std::stop_source stop;
   stop.request_stop();

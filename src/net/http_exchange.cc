@@ -17,12 +17,22 @@ constexpr size_t header_count_max = 1000;
 // Whatever a caller would take: of a body whose length nobody said, and of one that only tells of a failure.
 constexpr uint64_t unsized_body_size_bytes_max = 64 << 20;
 constexpr uint64_t failure_size_bytes_max = 1 << 20;
+// On the word of a header alone; larger bodies grow as they come.
+constexpr uint64_t reserved_size_bytes_max = 64 << 20;
 
 uint64_t kept_size_bytes_max(const HttpRequest& request, const HttpResponse& response) {
   uint64_t size_bytes_max = request.body_size_bytes_max;
   if (response.status >= 300) size_bytes_max = std::min(size_bytes_max, failure_size_bytes_max);
   if (find_header(response.headers, "content-length")) return size_bytes_max;
   return std::min(size_bytes_max, unsized_body_size_bytes_max);
+}
+
+// Room for all of a body, since moving what came already is dear. Pages that nothing comes for are never touched.
+uint64_t expected_size_bytes(const HttpResponse& response, uint64_t size_bytes_max) {
+  const auto told = find_header(response.headers, "content-length");
+  uint64_t size_bytes = 0;
+  if (told) std::from_chars(told->data(), told->data() + told->size(), size_bytes);
+  return std::min({size_bytes, size_bytes_max, reserved_size_bytes_max});
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -86,6 +96,7 @@ bool HttpExchange::take_body(ByteView piece) {
   if (piece.size() > size_bytes_max - response_.body.size()) {
     return fail(fmt::format("the answer is longer than {} bytes", size_bytes_max));
   }
+  if (response_.body.empty()) response_.body.reserve(expected_size_bytes(response_, size_bytes_max));
   append(response_.body, piece);
   return true;
 }

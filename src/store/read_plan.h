@@ -11,6 +11,7 @@ namespace holdfast::store {
 struct PlannedRead {
   uint64_t size_bytes = 0;    // Of the object.
   uint64_t wanted_bytes = 0;
+  uint64_t place = 0;  // In the order in which the objects of a plan are first wanted; of each another.
 };
 
 // A store where a request costs more than the bytes it fetches in vain: told what will be read, it fetches objects of

@@ -41,15 +41,76 @@ void ReadAhead::forget(const std::string& key) {
   entry->second.bytes = nullptr;
 }
 
-void ReadAhead::expect(std::set<std::string> keys) {
-  const MutexLock lock(mutex_);
-  expected_ = std::move(keys);
+void ReadAhead::expect(std::vector<std::string> keys) {
+  const MutexLock plan_lock(plan_mutex_);
+  ahead_ = {};
+  const bool has_some = !keys.empty();
+  {
+    const MutexLock lock(mutex_);
+    expected_.clear();
+    for (const std::string& key : keys) expected_.emplace(key, expected_.size());
+    planned_ = std::move(keys);
+    reached_count_ = next_ahead_ = 0;
+  }
+  if (has_some) ahead_ = std::jthread([this](const std::stop_token& stop) { fetch_ahead(stop); });
 }
 
-Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, MutableByteView out, const Fetch& fetch) {
+// Somebody reads of it: what is planned up to there is done with, or was not needed.
+void ReadAhead::reach(const std::string& key) {
+  const auto expected = expected_.find(key);
+  if (expected == expected_.end() || expected->second < reached_count_) return;
+  reached_count_ = expected->second + 1;
+  next_ahead_ = std::max(next_ahead_, reached_count_);
+  reached_further_.notify_all();
+}
+
+// What a fetch brought; null if nothing. Whoever waits for it is woken.
+std::shared_ptr<const Bytes> ReadAhead::settle(const std::string& key, Result<Bytes>& whole) {
+  Entry& entry = entries_.at(key);  // Not dropped while it is being fetched.
+  entry.is_being_fetched = false;
+  entry.is_hopeless = !whole && whole.error().code() == ErrorCode::corrupt;
+  fetched_.notify_all();
+  if (!whole) return nullptr;
+  auto bytes = std::make_shared<const Bytes>(std::move(*whole));
+  entry.bytes = bytes;
+  held_bytes_ += bytes->size();
+  evict();
+  return bytes;
+}
+
+void ReadAhead::fetch_ahead(const std::stop_token& stop) {
+  const std::stop_callback woken(stop, [this] {
+    const MutexLock lock(mutex_);
+    reached_further_.notify_all();
+  });
+  for (;;) {
+    std::string key;
+    {
+      const MutexLock lock(mutex_);
+      const auto may_go = [this]() REQUIRES_LOCK(mutex_) {
+        return reached_count_ > 0 && next_ahead_ < planned_.size() && next_ahead_ < reached_count_ + ahead_count_max;
+      };
+      while (!stop.stop_requested() && !may_go()) reached_further_.wait(mutex_);
+      if (stop.stop_requested()) return;
+      key = planned_[next_ahead_++];
+      bool is_new = false;
+      Entry& entry = touch(key, is_new);
+      if (entry.is_being_fetched || entry.is_hopeless || entry.bytes != nullptr) continue;
+      entry.is_being_fetched = true;
+    }
+    auto whole = fetch_(key, stop);
+    const MutexLock lock(mutex_);
+    settle(key, whole);
+    // What is in the way is met by whoever wants the object; until then nothing is tried again.
+    if (!whole && whole.error().code() != ErrorCode::corrupt) return;
+  }
+}
+
+Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, MutableByteView out) {
   std::shared_ptr<const Bytes> bytes;
   {
     const MutexLock lock(mutex_);
+    reach(key);
     bool is_new = false;
     Entry* entry = &touch(key, is_new);
     evict();
@@ -64,18 +125,11 @@ Result<bool> ReadAhead::read(const std::string& key, uint64_t offset_bytes, Muta
     if (bytes == nullptr) entry->is_being_fetched = true;
   }
   if (bytes == nullptr) {
-    auto whole = fetch();
+    auto whole = fetch_(key, {});
     const MutexLock lock(mutex_);
-    Entry& entry = entries_.at(key);  // Not dropped while it is being fetched.
-    entry.is_being_fetched = false;
-    entry.is_hopeless = !whole && whole.error().code() == ErrorCode::corrupt;
-    fetched_.notify_all();
-    if (entry.is_hopeless) return false;
+    bytes = settle(key, whole);
+    if (!whole && whole.error().code() == ErrorCode::corrupt) return false;
     TRY_DO(whole);
-    bytes = std::make_shared<const Bytes>(std::move(*whole));
-    entry.bytes = bytes;
-    held_bytes_ += bytes->size();
-    evict();
   }
   if (offset_bytes > bytes->size() || out.size() > bytes->size() - offset_bytes) return false;
   std::copy_n(bytes->begin() + static_cast<ptrdiff_t>(offset_bytes), out.size(), out.begin());

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -15,17 +19,17 @@ class ReadAheadTest : public ::testing::Test {
   // "(part)" if the part is to be asked for by itself.
   std::string read(const std::string& key, uint64_t offset_bytes, size_t size_bytes) {
     Bytes out(size_bytes);
-    const auto done = ahead_.read(key, offset_bytes, out, [&]() -> Result<Bytes> {
-      ++fetched_;
-      if (failure_) return *failure_;
-      return to_bytes("0123456789");
-    });
+    const auto done = ahead_.read(key, offset_bytes, out);
     if (!done) return std::string(to_string(done.error().code()));
     return *done ? std::string(as_text(out)) : "(part)";
   }
-  ReadAhead ahead_{25};
   std::atomic<int> fetched_ = 0;
   std::optional<Error> failure_;
+  ReadAhead ahead_{25, [this](const std::string&, const std::stop_token&) -> Result<Bytes> {
+    ++fetched_;
+    if (failure_) return *failure_;
+    return to_bytes("0123456789");
+  }};
 };
 
 TEST_F(ReadAheadTest, the_first_part_is_asked_for_by_itself_and_the_second_brings_all) {
@@ -89,6 +93,108 @@ TEST_F(ReadAheadTest, threads_share_a_fetch) {
   }
   EXPECT_EQ(right, 1600);
   EXPECT_EQ(fetched_, 1);
+}
+
+// Objects that are fetched ahead, and who may wait for that.
+class FetchedAhead : public ::testing::Test {
+ protected:
+  Result<Bytes> fetch(const std::string& key, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    fetched_.push_back(key);
+    news_.notify_all();
+    if (key == held_) {
+      news_.wait(lock, stop, [] { return false; });
+      return Error(ErrorCode::cancelled, "stopped");
+    }
+    if (key == failing_) {
+      failing_.clear();
+      return Error(ErrorCode::io, "down");
+    }
+    return to_bytes("0123456789");
+  }
+  void wait_for(size_t count) {
+    std::unique_lock lock(mutex_);
+    news_.wait(lock, [&] { return fetched_.size() >= count; });
+  }
+  std::vector<std::string> fetched() {
+    const std::scoped_lock lock(mutex_);
+    return fetched_;
+  }
+  void expect_read(const std::string& key) {
+    Bytes out(3);
+    const auto done = ahead_->read(key, 4, out);
+    ASSERT_TRUE(done.has_value()) << key;
+    EXPECT_TRUE(*done) << key;
+    EXPECT_EQ(as_text(out), "456");
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any news_;
+  std::vector<std::string> fetched_;
+  std::string held_, failing_;
+  std::optional<ReadAhead> ahead_{std::in_place, 1000, [this](const std::string& key, const std::stop_token& stop) {
+    return fetch(key, stop);
+  }};
+};
+
+TEST_F(FetchedAhead, the_next_two_come_while_one_is_read) {
+  ahead_->expect({"d", "c", "b", "a", "e"});
+  expect_read("d");
+  wait_for(3);
+  expect_read("c");
+  wait_for(4);
+  expect_read("b");
+  wait_for(5);
+  const auto in_order = fetched();
+  EXPECT_EQ(std::set<std::string>(in_order.begin(), in_order.begin() + 3), (std::set<std::string>{"b", "c", "d"}));
+  EXPECT_EQ(in_order[3], "a");
+  EXPECT_EQ(in_order[4], "e");
+  for (const char* key : {"a", "b", "c", "d", "e"}) expect_read(key);
+  EXPECT_EQ(fetched().size(), 5u) << "each came once";
+}
+
+TEST_F(FetchedAhead, nothing_comes_before_anything_is_read_and_nothing_that_was_passed_over) {
+  ahead_->expect({"a", "b", "c", "d", "e", "f"});
+  expect_read("d");
+  wait_for(3);
+  ahead_.reset();
+  const auto all = fetched();
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()), (std::set<std::string>{"d", "e", "f"}));
+}
+
+TEST_F(FetchedAhead, what_failed_is_met_by_who_wants_it) {
+  failing_ = "b";
+  ahead_->expect({"a", "b", "c"});
+  expect_read("a");
+  wait_for(2);
+  ahead_->expect({});  // Its thread has ended; what was fetched stays.
+  expect_read("b");
+  const auto all = fetched();
+  EXPECT_EQ(std::count(all.begin(), all.end(), "b"), 2);
+}
+
+TEST_F(FetchedAhead, an_end_waits_for_no_fetch) {
+  held_ = "b";
+  ahead_->expect({"a", "b"});
+  expect_read("a");
+  wait_for(2);
+  ahead_.reset();
+}
+
+TEST_F(FetchedAhead, threads_that_read_in_turns_get_the_right_bytes) {
+  std::vector<std::string> keys;
+  for (int number = 0; number < 40; ++number) keys.push_back("k" + std::to_string(number));
+  ahead_->expect(keys);
+  std::vector<std::jthread> threads;
+  for (size_t first = 0; first < 4; ++first) {
+    threads.emplace_back([&, first] {
+      for (size_t at = first; at < keys.size(); at += 4) expect_read(keys[at]);
+    });
+  }
+  threads.clear();
+  const auto all = fetched();
+  EXPECT_EQ(all.size(), keys.size()) << "each came once";
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), keys.size());
 }
 
 }  // namespace

@@ -78,7 +78,9 @@ S3Store::S3Store(S3Parts parts, Clock& clock, Rng& rng)
       rng_(rng),
       client_(parts_.client, *parts_.transport, *parts_.credentials, clock, rng),
       bucket_{.client = client_, .name = parts_.bucket, .style = parts_.style},
-      read_ahead_(read_ahead_size_bytes_max) {}
+      read_ahead_(read_ahead_size_bytes_max, [this](const std::string& key, std::stop_token stop) -> Result<Bytes> {
+        return std::move(TRY(get_checked(key, cached_size_bytes_max, std::move(stop))).body);
+      }) {}
 
 std::unique_ptr<S3Store> S3Store::open(S3Parts parts, Clock& clock, Rng& rng) {
   return std::unique_ptr<S3Store>(new S3Store(std::move(parts), clock, rng));
@@ -293,9 +295,10 @@ void S3Store::remember_tag(std::string_view key, std::string_view tag) {
 
 // A log record that changed on its way would be judged a stranger's and passed over, so that what is read whole must be
 // known to be whole and right before anybody judges it.
-Result<aws::s3::GetObjectAnswer> S3Store::get_checked(std::string_view key, uint64_t size_bytes_max) {
+Result<aws::s3::GetObjectAnswer> S3Store::get_checked(std::string_view key, uint64_t size_bytes_max,
+                                                      std::stop_token stop) {
   for (int attempt = 1;; ++attempt) {
-    aws::s3::GetObjectAnswer got = TRY(aws::s3::get_object(bucket_, place(key), size_bytes_max));
+    aws::s3::GetObjectAnswer got = TRY(aws::s3::get_object(bucket_, place(key), size_bytes_max, stop));
     const auto expected = net::find_header(got.headers, hash_header);
     const ByteView whole = got.body;
     if (!expected || *expected == aws::payload_hash(std::span(&whole, 1))) return got;
@@ -361,9 +364,7 @@ Status S3Store::read(std::string_view key, uint64_t offset_bytes, MutableByteVie
   }
   if (TRY(read_cached(key, offset_bytes, out))) return {};
   if (!is_cached(key) && is_named_by_content(key)) {
-    const auto whole = read_ahead_.read(std::string(key), offset_bytes, out, [&]() -> Result<Bytes> {
-      return std::move(TRY(get_checked(key, cached_size_bytes_max)).body);
-    });
+    const auto whole = read_ahead_.read(std::string(key), offset_bytes, out);
     if (!whole) return object_error(whole.error(), key);
     if (*whole) return {};
   }
@@ -460,11 +461,15 @@ Result<std::optional<ListsWhole::Shown>> S3Store::list_whole() {
 
 // A pack costs a request and its bytes: from a third on, all of it is the cheaper, whatever the line.
 void S3Store::plan_reads(const std::map<std::string, PlannedRead>& reads) {
-  std::set<std::string> whole;
+  std::map<uint64_t, std::string> whole;
   for (const auto& [key, read] : reads) {
-    if (read.wanted_bytes >= read.size_bytes / 3 || read.size_bytes <= small_size_bytes_max) whole.insert(key);
+    const bool is_most = read.wanted_bytes >= read.size_bytes / 3 || read.size_bytes <= small_size_bytes_max;
+    if (is_most) whole.emplace(read.place, key);
   }
-  read_ahead_.expect(std::move(whole));
+  std::vector<std::string> in_order;
+  in_order.reserve(whole.size());
+  for (auto& [place_of_key, key] : whole) in_order.push_back(std::move(key));
+  read_ahead_.expect(std::move(in_order));
 }
 
 Result<std::unique_ptr<StoreLock>> S3Store::try_lock(LockMode) {

@@ -96,7 +96,8 @@ class S3Store : public ObjectStore, public ListsWhole, public PlansReads, public
   bool is_cached(std::string_view key) const;
   std::optional<std::string> known_tag(std::string_view key) EXCLUDES(tags_mutex_);
   void remember_tag(std::string_view key, std::string_view tag) EXCLUDES(tags_mutex_);
-  Result<aws::s3::GetObjectAnswer> get_checked(std::string_view key, uint64_t size_bytes_max);
+  Result<aws::s3::GetObjectAnswer> get_checked(std::string_view key, uint64_t size_bytes_max,
+                                               std::stop_token stop = {});
   Result<Bytes> fetch(std::string_view key) EXCLUDES(fetch_mutex_);
   std::optional<ObjectInfo> take_listed(const aws::s3::ListedObject& object) EXCLUDES(tags_mutex_);
   Result<std::optional<aws::s3::ListObjectsPage>> look_once(std::string_view after);
@@ -111,7 +112,6 @@ class S3Store : public ObjectStore, public ListsWhole, public PlansReads, public
   Rng& rng_;
   aws::Client client_;
   aws::s3::Bucket bucket_;
-  ReadAhead read_ahead_;
   // How much of it one page may show; none also where we may not see that page.
   enum class Look : uint8_t { all, all_but_contents, none };
   std::atomic<Look> look_ = Look::all;
@@ -123,6 +123,7 @@ class S3Store : public ObjectStore, public ListsWhole, public PlansReads, public
   // Of cached keys that are not named by content.
   std::map<std::string, std::string, std::less<>> tags_ GUARDED_BY(tags_mutex_);
   Mutex fetch_mutex_;  // Held while a cached object is fetched: whoever else wants it finds it afterwards.
+  ReadAhead read_ahead_;  // Its thread ends before anything else of this goes.
 };
 
 }  // namespace holdfast::store
