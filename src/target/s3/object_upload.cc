@@ -95,12 +95,16 @@ void ObjectUpload::plan_parts(uint64_t size_bytes) {
   }
 }
 
-uint64_t ObjectUpload::held_size_bytes() const {
-  return !is_multipart_ && size_bytes_ <= memory_size_bytes_max ? size_bytes_ : 0;
+HeldSize ObjectUpload::held_size() const { return is_multipart_ ? HeldSize() : held_size(parts_.front()); }
+
+// All parts of one object go to the same place: a server takes ten thousand of them.
+HeldSize ObjectUpload::held_size(const Part& part) const {
+  if (size_bytes_ <= memory_size_bytes_max) return {.memory_bytes = part.size_bytes};
+  return {.scratch_bytes = part.size_bytes};
 }
 
 Status ObjectUpload::wait() {
-  const uint64_t size_bytes = held_size_bytes();
+  const uint64_t size_bytes = held_size().memory_bytes;
   if (size_bytes == 0) return {};
   if (place_.pool.hold_waiting(size_bytes)) {
     waiting_size_bytes_ = size_bytes;
@@ -142,7 +146,7 @@ Status ObjectUpload::prepare(uint64_t size_bytes) {
 Status ObjectUpload::allocate(Part& part) {
   if (part.is_allocated) return {};
   part.is_allocated = true;
-  if (part.size_bytes <= memory_size_bytes_max && size_bytes_ <= memory_size_bytes_max) {
+  if (held_size(part).scratch_bytes == 0) {
     part.memory.resize(part.size_bytes);
     return {};
   }
@@ -223,7 +227,7 @@ Result<aws::s3::UploadedPart> ObjectUpload::upload_part(const aws::s3::Upload& u
 }
 
 void ObjectUpload::send_part(size_t number) {
-  place_.pool.run(parts_[number].size_bytes, [self = shared_from_this(), number] {
+  place_.pool.run(held_size(parts_[number]), [self = shared_from_this(), number] {
     const auto uploaded = [&]() -> Result<aws::s3::UploadedPart> {
       TRY_DO(self->begin_upload());
       const ByteView body = self->room_of(self->parts_[number]);

@@ -46,8 +46,8 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Status fill_zeros(uint64_t offset_bytes, uint64_t size_bytes);
   // Everything was written. Calls `ready` from some thread once nothing but finish() is left to do.
   void complete(std::function<void()> ready) EXCLUDES(mutex_);
-  // What is held in memory until then.
-  uint64_t held_size_bytes() const;
+  // What is held until then: nothing of what was sent in parts.
+  HeldSize held_size() const;
   // Others must be sent first: counts what is held, or puts it into a file. REQUIRES: it is complete.
   Status wait();
 
@@ -68,6 +68,7 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Status write_range(uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data) EXCLUDES(mutex_);
   Status allocate(Part& part) REQUIRES_LOCK(mutex_);
   static MutableByteView room_of(Part& part);
+  HeldSize held_size(const Part& part) const;
   aws::s3::Upload upload_under_way() EXCLUDES(mutex_);
   Status begin_upload() EXCLUDES(mutex_);
   bool sends_checksums() const;

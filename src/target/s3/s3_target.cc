@@ -19,7 +19,8 @@ namespace {
 
 using format::BucketItemType;
 
-constexpr uint64_t held_size_bytes_max = 128 << 20;
+// Complete and on their way. Beside them are those that are being filled, and of those that wait here one a worker.
+constexpr HeldSize held_max{.memory_bytes = 128 << 20, .scratch_bytes = 128 << 20};
 
 bool is_marker(const format::BucketAttributes& about) { return about.type == BucketItemType::delete_marker; }
 
@@ -101,7 +102,7 @@ class S3Target : public Target {
                .pool = pool_,
                .scratch_folder = options_.scratch_folder,
                .stop = options_.stop},
-        pool_(options_.sender_count, held_size_bytes_max) {}
+        pool_(options_.sender_count, held_max) {}
 
   Status begin() override {
     TRY_DO(maker_.look());
@@ -167,7 +168,7 @@ Status S3Target::pass_over(const std::string& key) {
                         (!options_.may_delete ||
                          options_.may_delete(std::string_view(listed.key).substr(options_.prefix.size())));
     if (may_go && !options_.dry_run) {
-      pool_.run(0, [this, extra = listed.key] {
+      pool_.run({}, [this, extra = listed.key] {
         Status removed = aws::s3::delete_object(connection_->bucket(), extra);
         if (!removed) pool_.problem(name_of(extra), std::move(removed.error()));
       });
@@ -238,7 +239,7 @@ bool S3Target::may_write(const Member& member) {
 
 void S3Target::see_to_acl_of(const std::string& version_id, const format::Acl& acl) {
   if (options_.dry_run) return;
-  pool_.run(0, [this, key = key_, id = version_id == "null" ? std::string() : version_id, acl] {
+  pool_.run({}, [this, key = key_, id = version_id == "null" ? std::string() : version_id, acl] {
     Status seen_to = see_to_acl(connection_->bucket(), key, id, acl);
     if (!seen_to) pool_.problem(name_of(key), std::move(seen_to.error()));
   });

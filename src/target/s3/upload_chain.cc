@@ -46,14 +46,14 @@ void UploadChain::failed(size_t version) {
 }
 
 void UploadChain::start_if_possible() {
-  uint64_t held_size_bytes = 0;
+  HeldSize held;
   {
     const MutexLock lock(mutex_);
     if (is_writing_ || links_.empty() || !links_.front().is_ready) return;
     is_writing_ = true;
-    if (links_.front().upload) held_size_bytes = links_.front().upload->held_size_bytes();
+    if (links_.front().upload) held = links_.front().upload->held_size();
   }
-  place_.pool.run(held_size_bytes, [self = shared_from_this()] { self->write_on(); });
+  place_.pool.run(held, [self = shared_from_this()] { self->write_on(); });
 }
 
 void UploadChain::write_on() {

@@ -10,8 +10,7 @@ constexpr uint64_t task_size_bytes = 4096;
 thread_local bool is_sender = false;
 }
 
-UploadPool::UploadPool(unsigned thread_count, uint64_t held_size_bytes_max)
-    : held_size_bytes_max_(held_size_bytes_max) {
+UploadPool::UploadPool(unsigned thread_count, HeldSize held_max) : held_max_(held_max) {
   for (unsigned started = 0; started < thread_count; ++started) threads_.emplace_back([this] { work(); });
 }
 
@@ -27,16 +26,22 @@ UploadPool::~UploadPool() {
   threads_.clear();
 }
 
-void UploadPool::run(uint64_t held_size_bytes, std::function<void()> task) {
-  held_size_bytes += task_size_bytes;
+bool UploadPool::has_room(HeldSize more) const {
+  const auto fits = [](uint64_t held, uint64_t added, uint64_t max) {
+    return held == 0 || added == 0 || held + added <= max;
+  };
+  return fits(held_.memory_bytes, more.memory_bytes, held_max_.memory_bytes) &&
+         fits(held_.scratch_bytes, more.scratch_bytes, held_max_.scratch_bytes);
+}
+
+void UploadPool::run(HeldSize held, std::function<void()> task) {
+  held.memory_bytes += task_size_bytes;
   const MutexLock lock(mutex_);
-  while (!is_sender && !is_closed_ && held_size_bytes_ > 0 &&
-         held_size_bytes_ + held_size_bytes > held_size_bytes_max_) {
-    done_.wait(mutex_);
-  }
+  while (!is_sender && !is_closed_ && !has_room(held)) done_.wait(mutex_);
   if (is_closed_) return;
-  held_size_bytes_ += held_size_bytes;
-  tasks_.push_back({std::move(task), held_size_bytes});
+  held_.memory_bytes += held.memory_bytes;
+  held_.scratch_bytes += held.scratch_bytes;
+  tasks_.push_back({std::move(task), held});
   wanted_.notify_one();
 }
 
@@ -56,14 +61,15 @@ void UploadPool::work() {
     task.run = nullptr;  // What it holds goes before its room does.
     const MutexLock lock(mutex_);
     --running_count_;
-    held_size_bytes_ -= task.held_size_bytes;
+    held_.memory_bytes -= task.held.memory_bytes;
+    held_.scratch_bytes -= task.held.scratch_bytes;
     done_.notify_all();
   }
 }
 
 bool UploadPool::hold_waiting(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
-  if (waiting_size_bytes_ + size_bytes > held_size_bytes_max_ / 2) return false;
+  if (waiting_size_bytes_ + size_bytes > held_max_.memory_bytes / 2) return false;
   waiting_size_bytes_ += size_bytes;
   return true;
 }
