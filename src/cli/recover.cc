@@ -127,7 +127,8 @@ Status recover_point(Context& context, const Arguments& arguments, vault::Vault&
 // What the index ought to say, from the packs themselves.
 Status rebuild(Context& context, vault::Vault& vault) {
   ProgressDisplay display(context.output(), context.services().clock(), "reading packs");
-  const job::RepairRequest request{.apply = true, .read_data = false, .stop = context.stop()};
+  const job::RepairRequest request{
+      .apply = true, .read_data = false, .into_copy = true, .stop = context.stop()};
   const auto report = job::run_repair(vault, request, display);
   display.stop();
   TRY_DO(report);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/newer.h"
 #include "job/adopt_content.h"
 #include "job/content_store.h"
 #include "job/fresh_nodes.h"
@@ -123,10 +124,20 @@ Ingest::~Ingest() = default;
 Result<std::unique_ptr<Ingest>> Ingest::open(vault::Vault& vault, IngestOptions options) {
   std::unique_ptr<Ingest> ingest(new Ingest(vault, std::move(options)));
   ingest->domain_ = TRY(vault.home());
-  TRY_DO(ingest->domain_->log().refresh());
+  TRY_DO(ingest->refresh_log());
   TRY_DO(ingest->domain_->load_index_once());
   ingest->set_head(ingest->newest_point());
   return ingest;
+}
+
+// A point that takes the place of one that cannot be read would be without what was acknowledged in that one, and
+// nobody holds it to be read again.
+Status Ingest::refresh_log() {
+  vault::DomainLog& log = domain_->log();
+  TRY_DO(log.refresh());
+  if (!log.is_beyond_us()) return {};
+  return made_by_newer("a record in the log of domain " + std::to_string(domain_->id()) +
+                       ", so which point is the latest");
 }
 
 std::optional<vault::PointInfo> Ingest::newest_point() {
@@ -337,7 +348,7 @@ Result<bool> Ingest::attempt(Generation& generation, std::vector<std::shared_ptr
   if (generation.idle.empty()) spare = make_lane(generation);
   Lane& lane = spare ? *spare : *generation.idle.front();
   const FreshNodeStore::Alone alone(lane.nodes, *generation.session);
-  TRY_DO(domain_->log().refresh());
+  TRY_DO(refresh_log());
   const std::optional<vault::PointInfo> base = newest_point();
   const std::optional<vault::PointInfo> known = head();
   // What others wrote is not in our index yet.

@@ -108,6 +108,7 @@ class Ingest {
   Result<format::Content> adopt(Lane& lane, const std::vector<format::Content>& parts);
   Status apply(Lane& lane, const AdoptedChanges& changes, const std::optional<vault::PointInfo>& base,
                format::RecoveryPoint& point);
+  Status refresh_log();
   std::optional<vault::PointInfo> newest_point();
   void set_head(std::optional<vault::PointInfo> head) EXCLUDES(head_mutex_);
   bool is_due_to_remember() REQUIRES_LOCK(mutex_);

@@ -411,6 +411,8 @@ Status DomainRepairer::set_segments_aside() {
 
 Status DomainRepairer::run() {
   TRY_DO(domain_.log().refresh());
+  // What a later version said there may forbid it.
+  if (request_.apply && !request_.into_copy) TRY_DO(domain_.log().check_may_append(format::LogKind::session));
   TRY_DO(domain_.reload_index());
   tables_ = domain_.index().tables();
   for (size_t table = 0; table < tables_.size(); ++table) {
@@ -448,7 +450,7 @@ Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& reques
   if (vault.keyring().role() == vault::Role::agent) {
     return Error(ErrorCode::refused, "an agent cannot repair a vault").with_hint("Use the owner's passphrase or key.");
   }
-  if (request.apply) TRY_DO(vault.keyring().check_may_write());
+  if (request.apply && !request.into_copy) TRY_DO(vault.keyring().check_may_write());
   RepairReport report;
   for (const vault::DomainId id : vault.keyring().domains()) {
     vault::Vault::Domain& domain = *TRY(vault.domain(id));

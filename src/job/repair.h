@@ -14,6 +14,8 @@ struct RepairRequest {
   // Compare every pack with its name and, as far as our keys reach, every record with its id; without it only those
   // that are missing or of another size.
   bool read_data = false;
+  // The vault is seen through a folder of one's own, which takes what is written: whoever may only read may do that.
+  bool into_copy = false;
   std::stop_token stop;
 };
 

@@ -16,6 +16,8 @@ namespace holdfast::os {
 
 namespace {
 
+constexpr size_t large_page_size_bytes = 2 << 20;
+
 constexpr uint64_t status_size_bytes_max = 1 << 20;
 
 // "VmHWM:	  123456 kB"
@@ -44,6 +46,7 @@ Result<MemoryUsage> memory_usage() {
 }
 
 void prefer_large_pages(MutableByteView memory) {
+  if (memory.size() < 2 * large_page_size_bytes) return;  // Shared with what is no business of ours.
   ::madvise(memory.data(), memory.size(), MADV_HUGEPAGE);  // Refused where memory is not aligned, or there are none.
 }
 

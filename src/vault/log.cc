@@ -193,6 +193,19 @@ Status DomainLog::check_link(const format::LogEnvelope& envelope) {
       .with_hint("The vault's history was rewritten. To restore from what there is now, give --accept-history.");
 }
 
+namespace {
+
+LogEntry entry_of(const format::LogEnvelope& envelope, const Author& author) {
+  return {.kind = envelope.kind,
+          .number = envelope.number,
+          .hash = {},
+          .author = AuthorId{envelope.author},
+          .role = author.role,
+          .time = envelope.time};
+}
+
+}  // namespace
+
 // Whoever may create objects can put rubbish at the log's end: it is passed over, or one write would cost all access to
 // the domain's history.
 Result<DomainLog::Judged> DomainLog::judge(uint64_t number, ByteView object) {
@@ -215,31 +228,33 @@ Result<DomainLog::Judged> DomainLog::judge(uint64_t number, ByteView object) {
   if (envelope.vault != keyring_.vault_id() || envelope.domain != domain_ || envelope.number != number) {
     return ignored("belongs elsewhere", true);
   }
-  if (!format::is_known(envelope.kind) && author->counts(domain_, number)) return judge_newer(envelope, *author);
+  if (!format::is_known(envelope.kind) && author->counts(domain_, number)) {
+    TRY_DO(check_link(envelope));
+    return judge_newer(envelope, *author);
+  }
   if (!admits(envelope)) return ignored("beyond its author's role", false);
   TRY_DO(check_link(envelope));
+  return judge_body(envelope, *author);
+}
+
+Result<DomainLog::Judged> DomainLog::judge_body(const format::LogEnvelope& envelope, const Author& author) {
   auto body = open_body(envelope);
   const bool is_commit = envelope.kind == format::LogKind::commit;
-  if (body && is_commit && format::is_of_newer_version(*body)) return judge_newer(envelope, *author);
-  if (body) {
-    const LogEntry entry{.kind = envelope.kind,
-                         .number = number,
-                         .hash = {},
-                         .author = AuthorId{envelope.author},
-                         .role = author->role,
-                         .time = envelope.time};
-    return Judged{.accepted = Accepted{entry, *std::move(body)}, .is_unreadable = false};
-  }
+  if (body && is_commit && format::is_of_newer_version(*body)) return judge_newer(envelope, author);
+  if (body) return Judged{.accepted = Accepted{entry_of(envelope, author), *std::move(body)}, .is_unreadable = false};
   // An agent can only hurt its own point by that. From others it is a hole in history that we cannot judge.
-  if (author->role != Role::agent) is_damaged_ = true;
-  return ignored(body.error().message(), false);
+  if (author.role != Role::agent) is_damaged_ = true;
+  alarm(envelope.number, body.error().message() + "; ignored");
+  return Judged{};
 }
 
 // Taken for damage it would cost access to what is well; passed over in silence, a collector would throw away what it
 // speaks of. What an agent says concerns its own points only; what others say, a writer might have to heed.
 Result<DomainLog::Judged> DomainLog::judge_newer(const format::LogEnvelope& envelope, const Author& author) {
-  TRY_DO(check_link(envelope));
-  if (format::may_be_passed_over(envelope.kind)) return Judged{};
+  // Its time counts all the same: whoever knows it has the same clock.
+  if (format::may_be_passed_over(envelope.kind)) {
+    return Judged{.accepted = Accepted{entry_of(envelope, author), {}}, .is_unreadable = false};
+  }
   (author.role == Role::agent ? newer_by_agents_ : newer_by_trusted_) = true;
   alarm(envelope.number, "was written by a newer version of Holdfast; what it says is not known to this one");
   return Judged{};

@@ -49,6 +49,8 @@ class DomainLog {
   // A later version's record said what this one cannot know: nothing may be removed, and which point is the latest is
   // not known. If owner or collector said it, append() fails with `unsupported`; else for removals alone.
   bool is_beyond_us() const { return newer_by_agents_ || newer_by_trusted_; }
+  // Whether a record of that kind may be added, by the key list and by the log as last read; else `unsupported`.
+  Status check_may_append(format::LogKind kind) const;
   const LogState& state() const { return state_; }
   const std::map<ObjectId, PointInfo>& points() const { return state_.points(); }
   const std::map<format::SessionId, LiveSession>& sessions() const { return state_.sessions(); }
@@ -79,8 +81,8 @@ class DomainLog {
   };
   Status read_record(uint64_t number);
   Result<Judged> judge(uint64_t number, ByteView object);
+  Result<Judged> judge_body(const format::LogEnvelope& envelope, const Author& author);
   Result<Judged> judge_newer(const format::LogEnvelope& envelope, const Author& author);
-  Status check_may_append(format::LogKind kind) const;
   Status check_link(const format::LogEnvelope& envelope);
   Status read_new(const store::Overview& seen);
   Status begin_at_checkpoint(const store::Overview& seen);

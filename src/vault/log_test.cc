@@ -336,7 +336,13 @@ TEST_F(LogTest, nobody_speaks_beyond_his_role) {
 TEST_F(LogTest, records_of_later_versions_that_may_be_passed_over_change_nothing) {
   DomainLog writer = log();
   ASSERT_TRUE(begin(writer, 1));
-  forge(owner_.keyring, {.kind = static_cast<format::LogKind>(128), .body = to_bytes("new"), .change = {}});
+  const UnixTimeNs before = writer.state().clock().time();
+  clock_.sleep_for(std::chrono::hours(1));
+  forge(owner_.keyring, {.kind = static_cast<format::LogKind>(128),
+                         .body = to_bytes("new"),
+                         .change = [&](format::LogEnvelope& e) { e.time = clock_.now(); }});
+  ASSERT_TRUE(writer.refresh());
+  EXPECT_GT(writer.state().clock().time(), before) << "it moves the log's clock all the same";
   ASSERT_TRUE(commit(writer, 1));
   ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));
   EXPECT_TRUE(writer.alarms().empty());
@@ -369,32 +375,33 @@ TEST_F(LogTest, what_a_later_version_says_as_owner_or_collector_stops_writing_bu
 }
 
 // Its points may lean on packs that this version takes for dead. Others go on.
-TEST_F(LogTest, what_a_later_version_says_as_agent_stops_removals_only) {
-  for (const bool is_commit : {false, true}) {
-    const Keyring newer = agent();
-    owner_.keyring = open_test_vault(store_, owner_.credential());
-    DomainLog writer = log();
-    const auto session = static_cast<uint8_t>(is_commit ? 3 : 1);
-    ASSERT_TRUE(begin(writer, session));
-    if (is_commit) {
-      format::RecoveryPoint point;
-      Bytes body = format::encode(point);
-      body.front() = std::byte{2};
-      forge(newer, {.kind = format::LogKind::commit, .body = body, .change = {}});
-    } else {
-      forge(newer, {.kind = static_cast<format::LogKind>(127), .body = {}, .change = {}});
-    }
-    EXPECT_TRUE(commit(writer, session));
-    EXPECT_TRUE(writer.is_beyond_us());
-    for (const auto kind : {format::LogKind::condemn, format::LogKind::purge, format::LogKind::clear,
-                            format::LogKind::checkpoint}) {
-      const auto removed = append(writer, kind, format::encode(format::PacksBody{}));
-      ASSERT_FALSE(removed);
-      EXPECT_EQ(removed.error().code(), ErrorCode::unsupported);
-    }
-    EXPECT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{})));
+class LaterAgentTest : public LogTest, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(LaterAgentTest, stops_removals_only) {
+  const Keyring newer = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_FALSE(writer.is_beyond_us());
+  if (GetParam()) {  // A point of a later version.
+    format::RecoveryPoint point;
+    Bytes body = format::encode(point);
+    body.front() = std::byte{2};
+    forge(newer, {.kind = format::LogKind::commit, .body = body, .change = {}});
+  } else {
+    forge(newer, {.kind = static_cast<format::LogKind>(127), .body = {}, .change = {}});
   }
+  EXPECT_TRUE(commit(writer, 1));
+  EXPECT_TRUE(writer.is_beyond_us());
+  for (const auto kind : {format::LogKind::condemn, format::LogKind::purge, format::LogKind::clear,
+                          format::LogKind::checkpoint}) {
+    const auto removed = append(writer, kind, format::encode(format::PacksBody{}));
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().code(), ErrorCode::unsupported);
+  }
+  EXPECT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{})));
 }
+INSTANTIATE_TEST_SUITE_P(KindsAndPoints, LaterAgentTest, ::testing::Bool());
 
 // Who is no author, or none any more, says nothing, known or not.
 TEST_F(LogTest, unknown_kinds_count_only_from_authors_of_the_domain) {

@@ -60,7 +60,10 @@ Result<ListVersionsPage> read_page(ByteView body, const ListVersions& request) {
     ListedVersion version = TRY(read_version(node, is_encoded, name == "DeleteMarker"));
     if (!version.key.starts_with(request.prefix)) return Error(ErrorCode::corrupt, "a key without the prefix");
     const bool may_be_marker = !request.version_id_marker.empty();
-    if (version.key < request.key_marker) return Error(ErrorCode::corrupt, "keys out of order");
+    const bool is_marker_key = !request.key_marker.empty() && version.key == request.key_marker;
+    if (version.key < request.key_marker || (is_marker_key && !may_be_marker && !request.may_begin_with_marker)) {
+      return Error(ErrorCode::corrupt, "keys out of order");
+    }
     // Some servers begin a page with the version that the one before ended with.
     const bool is_again = may_be_marker && version.key == request.key_marker &&
                           version.version_id == request.version_id_marker;

@@ -12,6 +12,8 @@ struct ListVersions {
   std::string_view key_marker = {};         // Only what follows this key; with a version, what follows that.
   std::string_view version_id_marker = {};  // REQUIRES: a key marker.
   uint32_t count_max = 1000;
+  // Some servers begin with the key of the marker itself: only who takes that away may say so.
+  bool may_begin_with_marker = false;
 };
 
 struct ListedVersion {
@@ -35,9 +37,9 @@ struct ListVersionsPage {
   std::string next_key_marker, next_version_id_marker;
 };
 
-// One page (ListObjectVersions). `corrupt` unless every key begins with `prefix` and does not sort before the marker,
-// and a truncated page leads onward: so walking from page to page cannot go in circles among keys whatever a server
-// sends.
+// One page (ListObjectVersions). `corrupt` unless every key begins with `prefix` and sorts behind the marker (or equals
+// it, where a version or the caller lets it), and a truncated page leads onward: so walking from page to page cannot go
+// in circles among keys whatever a server sends.
 Result<ListVersionsPage> list_versions(const Bucket& bucket, const ListVersions& request, std::stop_token stop = {});
 
 }  // namespace holdfast::aws::s3

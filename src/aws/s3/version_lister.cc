@@ -138,7 +138,12 @@ void VersionLister::list(Range& range) {
     // A key comes before all that go on behind it.
     const uint32_t count_max = only_key_ && page_count == 1 ? page_of_one_key : page_of_many;
     auto page = list_versions(
-        bucket_, {.prefix = prefix_, .key_marker = key, .version_id_marker = version_id, .count_max = count_max},
+        bucket_,
+        {.prefix = prefix_,
+         .key_marker = key,
+         .version_id_marker = version_id,
+         .count_max = count_max,
+         .may_begin_with_marker = page_count == 1},  // trim() takes away what is the range's before.
         stop_.get_token());
     if (!page) {
       range.pages.push(std::move(page.error()));

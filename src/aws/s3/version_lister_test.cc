@@ -255,6 +255,17 @@ TEST_F(VersionListerTest, listings_that_lie_are_refused) {
   }
 }
 
+// Nothing tells them from versions that the key has besides.
+TEST_F(VersionListerTest, a_server_that_repeats_a_key_on_the_next_page_without_a_version_marker_is_refused) {
+  const auto answer = [](const Query& query) {
+    if (value(query, "key-marker").empty()) return page(version("a", "1", 9) + next("a", ""));
+    return page(version("a", "1", 9) + version("b", "1", 9));
+  };
+  const auto found = list(answer);
+  ASSERT_FALSE(found.has_value()) << *found;
+  EXPECT_EQ(found.error().code(), ErrorCode::corrupt);
+}
+
 TEST_F(VersionListerTest, a_server_that_goes_in_circles_is_found_out) {
   const auto same = list([](const Query&) { return page(version("a", "1", 1) + next("a", "1")); });
   ASSERT_FALSE(same);

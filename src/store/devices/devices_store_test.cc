@@ -157,6 +157,18 @@ TEST(DevicesStore, a_set_that_a_later_version_changed_is_refused) {
   EXPECT_EQ(DevicesStore::open(rack.paths(), rack.opener()).error().code(), ErrorCode::unsupported);
 }
 
+// As the kernel answers for a disk that was pulled: it counts as lost, like any other.
+TEST(DevicesStore, a_device_that_is_gone_stops_nobody) {
+  Rack rack(4);
+  { const auto store = rack.create({}); }
+  const auto opener = [&](const std::string& path, DeviceUse use) -> Result<std::unique_ptr<ObjectStore>> {
+    if (path == rack.paths().back()) return Error(ErrorCode::unsupported, "open " + path + ": no such device");
+    return rack.opener()(path, use);
+  };
+  const auto opened = DevicesStore::open(rack.paths(), opener);
+  EXPECT_TRUE(opened.has_value()) << opened.error().message();
+}
+
 TEST(DevicesStore, its_own_keys_are_hidden_and_refused) {
   Rack rack(4);
   const auto store = rack.create({});

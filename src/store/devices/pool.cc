@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "base/newer.h"
 #include "os/random.h"
 #include "store/devices/exclusive.h"
 
@@ -28,7 +29,7 @@ Status put(ObjectStore& store, std::string_view key, ByteView bytes) {
 }
 
 // Made by a later version: no device that was lost.
-bool is_newer(const auto& opened) { return !opened && opened.error().code() == ErrorCode::unsupported; }
+bool is_newer(const auto& opened) { return !opened && is_made_by_newer(opened.error()); }
 
 std::string absent_key(const Id& device) { return std::string(absent_prefix) + to_text(device); }
 std::string gone_key(const Id& device, std::string_view key) {

@@ -101,8 +101,11 @@ void ReadAhead::fetch_ahead(const std::stop_token& stop) {
     auto whole = fetch_(key, stop);
     const MutexLock lock(mutex_);
     settle(key, whole);
-    // What is in the way is met by whoever wants the object; until then nothing is tried again.
-    if (!whole && whole.error().code() != ErrorCode::corrupt) return;
+    // Whoever wants the object meets what is in the way. Where that is more than this object's own, nothing is tried
+    // again ahead of them.
+    const ErrorCode code = whole ? ErrorCode::corrupt : whole.error().code();
+    const bool is_its_own = code == ErrorCode::corrupt || code == ErrorCode::not_found || code == ErrorCode::refused;
+    if (!is_its_own) return;
   }
 }
 

@@ -18,7 +18,7 @@ namespace holdfast::store {
 
 // Objects of which several parts are read are fetched whole and held in memory for a while: over a network a request
 // costs as much as a megabyte. Who reads one part only, pays for that part only; where it is known beforehand that most
-// of an object is wanted, its first part fetches it, and the objects that are wanted next are fetched meanwhile.
+// of an object is wanted, its first part fetches it, and the object that is wanted next is fetched meanwhile.
 // Thread-safe.
 class ReadAhead {
  public:
@@ -44,8 +44,9 @@ class ReadAhead {
     std::list<std::string>::iterator place;
   };
   static constexpr size_t entry_count_max = 1024;  // Most of them only remember that a part was read.
-  // So many beyond the furthest that was read from.
-  static constexpr size_t ahead_count_max = 2;
+  // So many beyond the furthest that was read from: a file may lie in four packs at a time, and what is read of them
+  // goes on being touched, so that of more it would be those just fetched that go.
+  static constexpr size_t ahead_count_max = 1;
 
   Entry& touch(const std::string& key, bool& is_new) REQUIRES_LOCK(mutex_);
   void evict() REQUIRES_LOCK(mutex_);

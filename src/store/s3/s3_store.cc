@@ -461,14 +461,15 @@ Result<std::optional<ListsWhole::Shown>> S3Store::list_whole() {
 
 // A pack costs a request and its bytes: from a third on, all of it is the cheaper, whatever the line.
 void S3Store::plan_reads(const std::map<std::string, PlannedRead>& reads) {
-  std::map<uint64_t, std::string> whole;
+  std::vector<std::pair<uint64_t, std::string>> whole;
   for (const auto& [key, read] : reads) {
     const bool is_most = read.wanted_bytes >= read.size_bytes / 3 || read.size_bytes <= small_size_bytes_max;
-    if (is_most) whole.emplace(read.place, key);
+    if (is_most) whole.emplace_back(read.place, key);
   }
+  std::ranges::sort(whole);
   std::vector<std::string> in_order;
   in_order.reserve(whole.size());
-  for (auto& [place_of_key, key] : whole) in_order.push_back(std::move(key));
+  for (auto& [place_in_plan, key] : whole) in_order.push_back(std::move(key));
   read_ahead_.expect(std::move(in_order));
 }
 
