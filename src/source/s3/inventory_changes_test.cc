@@ -518,6 +518,21 @@ TEST_F(InventoryTest, without_versions_an_object_is_told_by_its_time_too) {
   expect_same_as_listing();
 }
 
+TEST_F(InventoryTest, without_versions_what_was_exchanged_within_a_second_is_told_by_its_etag) {
+  bucket.settings["versioning"] = "<VersioningConfiguration/>";
+  for (auto& [key, versions] : bucket.keys) versions.front().id = "null";
+  begin();
+  const int64_t second = bucket.keys["key101"].front().second;
+  auto& version = bucket.put("key101", "FIRST");  // Of the same size, in the same second.
+  version.id = "null";
+  version.second = second;
+  bucket.keys["key101"].pop_back();
+  report();
+  back_up();
+  EXPECT_EQ(news.key_count, 1u) << news.reason;
+  expect_same_as_listing();
+}
+
 TEST_F(InventoryTest, a_prefix_leaves_out_what_lies_beside_it) {
   const S3SourceOptions options{.prefix = "key11"};
   begin(options);
