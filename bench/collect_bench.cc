@@ -80,16 +80,9 @@ class MadeUpContent : public source::Content {
 };
 
 // So many files, or all of them but each tenth.
-class MadeUpSource : public source::Source {
+class MadeUpSource : public testing::FilesSource {
  public:
   MadeUpSource(uint64_t file_count, bool is_thinned) : file_count_(file_count), is_thinned_(is_thinned) {}
-  source::Description describe() const override {
-    source::Description description;
-    description.kind = "files";
-    description.roots = {"/data"};
-    return description;
-  }
-  Status freeze() override { return {}; }
   Status scan(const source::ScanRequest&, source::ScanSink& sink) override {
     source::Item root;
     root.attributes = testing::encoded(testing::test_folder().attributes);
@@ -106,8 +99,6 @@ class MadeUpSource : public source::Source {
     }
     return {};
   }
-  Status finish() override { return {}; }
-  void thaw() noexcept override {}
 
  private:
   const uint64_t file_count_;

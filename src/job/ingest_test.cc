@@ -104,6 +104,21 @@ class IngestTest : public ::testing::Test {
   SilentObserver observer_;
 };
 
+// docs/format.md 14.3: the newest point may be one that is not known here.
+TEST_F(IngestTest, nothing_is_written_on_top_of_what_a_later_version_said) {
+  const auto ingest = open(*bed_.vault);
+  expect_done(put_whole(*ingest, "a", bytes(100)));
+  bed_.add_record_of_kind(127);
+  const Status refused = put_whole(*ingest, "b", bytes(100));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::unsupported);
+  const auto opened = Ingest::open(*bed_.reopen(bed_.store), {});
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code(), ErrorCode::unsupported);
+  EXPECT_NE(opened.error().message().find("which point is the latest"), std::string::npos) << opened.error().message();
+  EXPECT_EQ((*bed_.reopen(bed_.store)->points()).size(), 1u);
+}
+
 TEST_F(IngestTest, each_commit_is_a_point_with_all_there_is) {
   const auto ingest = open(*bed_.vault);
   EXPECT_FALSE(ingest->head().has_value());

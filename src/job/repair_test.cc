@@ -109,6 +109,22 @@ class RepairTest : public ::testing::Test {
   SilentObserver observer_;
 };
 
+// docs/format.md 14.3, but for whoever sees the vault through a folder of his own.
+TEST_F(RepairTest, nothing_is_repaired_where_a_later_version_may_have_forbidden_it) {
+  bed_.backup({{"", testing::test_folder()}, {"f", testing::test_file(crypto::SeededRng(5).bytes(5000))}});
+  for (const std::string& key : keys_of("index/")) ASSERT_TRUE(bed_.store.remove(key));
+  bed_.add_record_of_kind(127);
+  const auto before = bed_.keys();
+  const auto refused = run_repair(*bed_.reopen(bed_.store), {.apply = true, .stop = {}}, observer_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::unsupported);
+  EXPECT_EQ(bed_.keys(), before);
+  EXPECT_GT(repair(false, false).packs_indexed, 0u) << "what would be done is told";
+  const auto in_copy = run_repair(*bed_.reopen(bed_.store), {.apply = true, .into_copy = true, .stop = {}}, observer_);
+  ASSERT_TRUE(in_copy.has_value()) << in_copy.error().message();
+  EXPECT_GT(in_copy->packs_indexed, 0u);
+}
+
 TEST_F(RepairTest, the_index_comes_back_from_packs_and_recovery_needs_nothing_but_vault_and_key) {
   const TestTree first_tree = sample_tree(1), second_tree = sample_tree(2);
   const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);

@@ -39,16 +39,10 @@ class Stream : public source::Content {
 };
 
 // One stream, with a small file on either side.
-class StreamSource : public source::Source {
+class StreamSource : public testing::FilesSource {
  public:
-  StreamSource(const Bytes& bytes, uint64_t fails_at_bytes) : bytes_(bytes), fails_at_bytes_(fails_at_bytes) {}
-  source::Description describe() const override {
-    source::Description description;
-    description.kind = "files";
-    description.roots = {"/stream"};
-    return description;
-  }
-  Status freeze() override { return {}; }
+  StreamSource(const Bytes& bytes, uint64_t fails_at_bytes)
+      : FilesSource("/stream"), bytes_(bytes), fails_at_bytes_(fails_at_bytes) {}
   Status scan(const source::ScanRequest&, source::ScanSink& sink) override {
     TRY_DO(put_small("before", sink));
     source::Item item;
@@ -60,8 +54,6 @@ class StreamSource : public source::Source {
     TRY_DO(sink.put(std::move(item)));
     return put_small("later", sink);
   }
-  Status finish() override { return {}; }
-  void thaw() noexcept override {}
 
  private:
   Status put_small(std::string_view name, source::ScanSink& sink) {
