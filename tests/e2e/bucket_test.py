@@ -47,6 +47,7 @@ class Server:
 
     def __init__(self, kind, process):
         self.kind, self.process, self.endpoint = kind, process, process.endpoint
+        self.filled_count = 0  # What a test's buckets hold hangs on no other test.
 
     def bucket(self):
         """A name that no other test has."""
@@ -56,7 +57,8 @@ class Server:
     def filled(self, *options):
         bucket = self.bucket()
         odd = ["odd"] if self.kind != "versitygw" else []
-        bucket.tool("make", str(self.made), *odd, *options)
+        self.filled_count += 1
+        bucket.tool("make", str(self.filled_count), *odd, *options)
         return bucket
 
 
