@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/recover.h"
+#include "base/newer.h"
 #include "cli/context.h"
 #include "cli/mended.h"
 #include "cli/point_text.h"
@@ -102,7 +103,7 @@ Status recover_point(Context& context, const Arguments& arguments, vault::Vault&
   const auto report = job::run_restore(vault, point, *target, request, observer);
   // A point that a later version made must not keep others from being recovered.
   const auto is = [&](ErrorCode code) { return report.error().code() == code; };
-  if (!report && !is(ErrorCode::corrupt) && !is(ErrorCode::not_found) && !is(ErrorCode::unsupported)) {
+  if (!report && !is(ErrorCode::corrupt) && !is(ErrorCode::not_found) && !is_made_by_newer(report.error())) {
     return report.error();
   }
   if (!report) {

@@ -499,6 +499,32 @@ TEST_F(CollectTest, a_damaged_log_record_stops_collection_and_no_restore) {
 }
 
 // Rubbish at the log's end is no hole in it, but may have been a point: that a collection saw so must not be forgotten.
+// docs/format.md 14.3: whether or not alarms are accepted, nothing is even moved, and it is not told as damage.
+TEST_F(CollectTest, what_a_later_version_said_stops_a_collection_before_it_moves_anything) {
+  const auto [first_tree, second_tree] = overlapping_trees(61);
+  const auto first = bed_.backup(first_tree);
+  bed_.backup(second_tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}).has_value());
+  auto file = bed_.vault->keyring().add_agent(
+      {.name = "agent", .share_domain = vault::own_domain, .role = vault::Role::agent}, bed_.rng, bed_.clock);
+  ASSERT_TRUE(file.has_value());
+  vault::Vault agent(bed_.store, vault::open_test_vault(bed_.store, vault::KeyFile{std::move(*file)}), {}, bed_.rng,
+                     bed_.clock);
+  ASSERT_TRUE((*agent.home())->log().append(static_cast<format::LogKind>(127), {}, bed_.rng, bed_.clock,
+                                            [] { return Status(); }));
+  const uint64_t before = stored_bytes();
+  for (const bool accepts : {false, true}) {
+    CollectRequest request;
+    request.accept_alarms = accepts;
+    request.max_unused_percent = 0;
+    request.keep_deleted = std::chrono::hours(0);
+    const auto report = collect(*bed_.reopen(bed_.store), request);
+    ASSERT_EQ(report.refused.size(), 1u);
+    EXPECT_EQ(report.refused[0].error.code(), ErrorCode::unsupported) << report.refused[0].error.message();
+    EXPECT_EQ(stored_bytes(), before);
+  }
+}
+
 TEST_F(CollectTest, a_refused_collection_leaves_the_alarm_to_the_next_one) {
   const TestTree tree = sample_tree(20, 5);
   bed_.backup(sample_tree(21, 5));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/newer.h"
 #include "vault/pack_survey.h"
 
 namespace holdfast::job {
@@ -78,6 +79,9 @@ Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {
   walked_.clear();
   vault::DomainLog& log = domain_.log();
   TRY_DO(log.refresh());
+  if (log.is_beyond_us()) {
+    return Refusal{{}, made_by_newer("a record in the log of domain " + std::to_string(domain_.id()))};
+  }
   if (log.is_damaged() || (!log.alarms().empty() && !accept_alarms)) {
     const std::string why = log.alarms().empty() ? "the log is damaged" : log.alarms().front();
     return Refusal{{}, Error(ErrorCode::corrupt, why)

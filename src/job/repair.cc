@@ -87,6 +87,7 @@ class DomainRepairer {
   Result<std::optional<Bytes>> read_damaged(const vault::IndexDamage& damage);
   bool is_remains(const vault::IndexDamage& damage);
   Status count_damaged_segments();
+  Status check_may_repair();
   Status write();
   Status set_segments_aside();
 
@@ -338,8 +339,16 @@ Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_byt
   return is_named ? take_named(named->second, std::move(whole)) : take_unnamed(name, whole);
 }
 
+// What a later version said in the key list or in the log may forbid it.
+Status DomainRepairer::check_may_repair() {
+  TRY_DO(domain_.log().refresh());
+  if (!request_.apply || request_.into_copy) return {};
+  return domain_.log().check_may_append(format::LogKind::session);
+}
+
 // What is new is durable before anything old leaves the index.
 Status DomainRepairer::write() {
+  TRY_DO(check_may_repair());  // Reading all packs took its time.
   const LiveSet tables(domain_.index());
   IndexMerger merger(vault_, domain_, tables);
   for (auto& [kind, repacker] : repackers_) {
@@ -410,9 +419,7 @@ Status DomainRepairer::set_segments_aside() {
 }
 
 Status DomainRepairer::run() {
-  TRY_DO(domain_.log().refresh());
-  // What a later version said there may forbid it.
-  if (request_.apply && !request_.into_copy) TRY_DO(domain_.log().check_may_append(format::LogKind::session));
+  TRY_DO(check_may_repair());
   TRY_DO(domain_.reload_index());
   tables_ = domain_.index().tables();
   for (size_t table = 0; table < tables_.size(); ++table) {
@@ -450,7 +457,6 @@ Result<RepairReport> run_repair(vault::Vault& vault, const RepairRequest& reques
   if (vault.keyring().role() == vault::Role::agent) {
     return Error(ErrorCode::refused, "an agent cannot repair a vault").with_hint("Use the owner's passphrase or key.");
   }
-  if (request.apply && !request.into_copy) TRY_DO(vault.keyring().check_may_write());
   RepairReport report;
   for (const vault::DomainId id : vault.keyring().domains()) {
     vault::Vault::Domain& domain = *TRY(vault.domain(id));

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "base/newer.h"
 #include "format/file_attributes.h"
 #include "job/live_set.h"
 #include "job/pack_audit.h"
@@ -147,7 +148,7 @@ Status DomainVerifier::check_checkpoints(const vault::DomainLog& thorough) {
                               : Result<Bytes>(object.error());
     auto checkpoint = plain ? vault::decode_checkpoint(domain_.id(), *plain) : Result<vault::Checkpoint>(plain.error());
     // One of a later version counts as missing (docs/format.md 14.3).
-    const bool is_newer = !checkpoint && checkpoint.error().code() == ErrorCode::unsupported;
+    const bool is_newer = !checkpoint && is_made_by_newer(checkpoint.error());
     if (!checkpoint && !is_newer) findings_.add(of_object(key, std::move(checkpoint.error())));
   }
   // What others append meanwhile must not stand between the two.

@@ -350,6 +350,22 @@ TEST_F(LogTest, records_of_later_versions_that_may_be_passed_over_change_nothing
   EXPECT_EQ(writer.head().number, 4u);
 }
 
+TEST_F(LogTest, an_agents_record_that_may_be_passed_over_moves_no_clock) {
+  const Keyring newer = agent();
+  owner_.keyring = open_test_vault(store_, owner_.credential());
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  const UnixTimeNs before = writer.state().clock().time();
+  clock_.sleep_for(std::chrono::hours(1));
+  forge(newer, {.kind = static_cast<format::LogKind>(200),
+                .body = {},
+                .change = [&](format::LogEnvelope& e) { e.time = clock_.now(); }});
+  ASSERT_TRUE(writer.refresh());
+  EXPECT_EQ(writer.state().clock().time(), before);
+  EXPECT_TRUE(writer.alarms().empty());
+  EXPECT_FALSE(writer.is_beyond_us());
+}
+
 TEST_F(LogTest, what_a_later_version_says_as_owner_or_collector_stops_writing_but_not_reading) {
   const Keyring collector = agent(Role::collector);
   owner_.keyring = open_test_vault(store_, owner_.credential());

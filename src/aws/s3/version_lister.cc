@@ -93,7 +93,7 @@ void VersionLister::work() {
   end_all();
 }
 
-// From what a page says of the keys, before any of it is left out.
+// From what a page says of the keys, before what lies behind the range's end is left out.
 void VersionLister::learn(const ListVersionsPage& page, Range& range, size_t page_count) {
   const bool is_empty = page.versions.empty();
   if (!is_empty) density_.learn(page.versions.front().key, page.versions.back().key);

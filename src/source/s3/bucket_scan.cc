@@ -154,7 +154,8 @@ Result<BucketScan::Plan> BucketScan::plan_by_inventory() {
   facts.now = inventory_->now();
   facts.listing_interval = options.listing_interval;
   auto found = newest_report();
-  // No report keeps a listing from being made that is due without it: whoever may write reports cannot stop backups.
+  // No report keeps a listing from being made that is due without it: whoever may write reports can stop backups until
+  // then only.
   const bool lists_anyway = why_listing(facts).has_value() && !request_.stop.stop_requested();
   if (!found && found.error().code() != ErrorCode::corrupt && !lists_anyway) return std::move(found.error());
   const auto report = found ? std::move(*found) : std::optional<InventoryReport>();

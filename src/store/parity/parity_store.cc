@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/newer.h"
 #include "crypto/hash.h"
 #include "os/memory.h"
 #include "store/key.h"
@@ -54,7 +55,7 @@ Result<std::optional<unsigned>> read_marker(ObjectStore& store) {
   const std::string_view number = is_known ? text.substr(marker_text.size()) : std::string_view();
   const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), percent);
   if (!is_known || failed != std::errc() || percent == 0 || percent > parity::percent_max) {
-    return Error(ErrorCode::unsupported, naming(marker_key) + ": parity of an unknown kind");
+    return made_by_newer(naming(marker_key));
   }
   return std::optional(percent);
 }

@@ -80,7 +80,9 @@ Result<std::unique_ptr<PosixStore>> PosixStore::open(const std::string& path) {
     return Error(ErrorCode::not_found, "open store " + path + ": the folder is not a store");
   }
   if (!has_locks) return Error(has_locks.error()).during("open store " + path);
-  if (os::stat_at(root.get(), layout::later_layout_name)) return made_by_newer("store " + path);
+  const auto later = os::stat_at(root.get(), layout::later_layout_name);
+  if (later) return made_by_newer("store " + path);
+  if (later.error().code() != ErrorCode::not_found) return Error(later.error()).during("open store " + path);
   return std::unique_ptr<PosixStore>(new PosixStore(path, std::move(root), *has_locks));
 }
 

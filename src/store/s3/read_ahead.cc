@@ -2,6 +2,7 @@
 #include "store/s3/read_ahead.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast::store {
 
@@ -36,7 +37,8 @@ void ReadAhead::forget(const std::string& key) {
   const auto entry = entries_.find(key);
   if (entry == entries_.end()) return;
   entry->second.is_hopeless = false;
-  if (entry->second.is_being_fetched || entry->second.bytes == nullptr) return;
+  entry->second.is_stale = entry->second.is_being_fetched;
+  if (entry->second.bytes == nullptr) return;
   held_bytes_ -= entry->second.bytes->size();
   entry->second.bytes = nullptr;
 }
@@ -48,8 +50,8 @@ void ReadAhead::expect(std::vector<std::string> keys) {
   {
     const MutexLock lock(mutex_);
     expected_.clear();
-    for (const std::string& key : keys) expected_.emplace(key, expected_.size());
     planned_ = std::move(keys);
+    for (const std::string& key : planned_) expected_.emplace(key, expected_.size());
     reached_count_ = next_ahead_ = 0;
   }
   if (has_some) ahead_ = std::jthread([this](const std::stop_token& stop) { fetch_ahead(stop); });
@@ -68,10 +70,12 @@ void ReadAhead::reach(const std::string& key) {
 std::shared_ptr<const Bytes> ReadAhead::settle(const std::string& key, Result<Bytes>& whole) {
   Entry& entry = entries_.at(key);  // Not dropped while it is being fetched.
   entry.is_being_fetched = false;
-  entry.is_hopeless = !whole && whole.error().code() == ErrorCode::corrupt;
+  const bool is_stale = std::exchange(entry.is_stale, false);
+  entry.is_hopeless = !is_stale && !whole && whole.error().code() == ErrorCode::corrupt;
   fetched_.notify_all();
   if (!whole) return nullptr;
   auto bytes = std::make_shared<const Bytes>(std::move(*whole));
+  if (is_stale) return bytes;  // For who asked before that; not kept.
   entry.bytes = bytes;
   held_bytes_ += bytes->size();
   evict();
@@ -103,9 +107,9 @@ void ReadAhead::fetch_ahead(const std::stop_token& stop) {
     settle(key, whole);
     // Whoever wants the object meets what is in the way. Where that is more than this object's own, nothing is tried
     // again ahead of them.
-    const ErrorCode code = whole ? ErrorCode::corrupt : whole.error().code();
-    const bool is_its_own = code == ErrorCode::corrupt || code == ErrorCode::not_found || code == ErrorCode::refused;
-    if (!is_its_own) return;
+    if (whole) continue;
+    const ErrorCode code = whole.error().code();
+    if (code != ErrorCode::corrupt && code != ErrorCode::not_found && code != ErrorCode::refused) return;
   }
 }
 

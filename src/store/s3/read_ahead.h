@@ -7,6 +7,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,7 @@ class ReadAhead {
     std::shared_ptr<const Bytes> bytes;  // Shared with readers that copy from it. Null while not there.
     bool is_being_fetched = false;
     bool is_hopeless = false;
+    bool is_stale = false;  // What is being fetched is no longer what the store holds.
     std::list<std::string>::iterator place;
   };
   static constexpr size_t entry_count_max = 1024;  // Most of them only remember that a part was read.
@@ -60,7 +62,7 @@ class ReadAhead {
   ConditionVariable fetched_;
   ConditionVariable reached_further_;
   std::vector<std::string> planned_ GUARDED_BY(mutex_);         // In order.
-  std::map<std::string, size_t> expected_ GUARDED_BY(mutex_);  // The same, with their places.
+  std::map<std::string_view, size_t> expected_ GUARDED_BY(mutex_);  // Views of these, with their places.
   size_t reached_count_ GUARDED_BY(mutex_) = 0;  // Up to behind the furthest that was read from; 0 before any was.
   size_t next_ahead_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);

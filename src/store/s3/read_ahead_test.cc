@@ -173,6 +173,24 @@ TEST_F(FetchedAhead, what_failed_is_met_by_who_wants_it) {
   EXPECT_EQ(std::count(all.begin(), all.end(), "b"), 2);
 }
 
+// As a pack that is mended while it is being fetched.
+TEST_F(FetchedAhead, what_was_exchanged_while_it_was_fetched_is_fetched_again) {
+  std::atomic<int> count = 0;
+  ahead_.reset();
+  ahead_.emplace(1000, [&](const std::string& key, const std::stop_token&) -> Result<Bytes> {
+    if (key == "a" && ++count == 1) {
+      ahead_->forget("a");
+      return Error(ErrorCode::corrupt, "bent");
+    }
+    return to_bytes("0123456789");
+  });
+  ahead_->expect({"a"});
+  Bytes out(3);
+  EXPECT_FALSE(*ahead_->read("a", 4, out));  // Its part is asked for by itself, this time.
+  expect_read("a");
+  EXPECT_EQ(count, 2);
+}
+
 TEST_F(FetchedAhead, an_end_waits_for_no_fetch) {
   held_ = "b";
   ahead_->expect({"a", "b"});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/s3/s3_settings.h"
+#include "base/newer.h"
 
 #include <fmt/format.h>
 
@@ -40,8 +41,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 Error strange(std::string_view line) {
-  return Error(ErrorCode::unsupported, "the store's settings say '" + std::string(line.substr(0, 100)) + "'")
-      .with_hint("A newer program made this store: use that one.");
+  return made_by_newer("the store's setting '" + std::string(line.substr(0, 100)) + "'");
 }
 
 Status take_line(std::string_view line, S3Settings& settings) {

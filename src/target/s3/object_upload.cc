@@ -95,7 +95,11 @@ void ObjectUpload::plan_parts(uint64_t size_bytes) {
   }
 }
 
-HeldSize ObjectUpload::held_size() const { return is_multipart_ ? HeldSize() : held_size(parts_.front()); }
+HeldSize ObjectUpload::held_size() const {
+  if (is_multipart_) return {};
+  const Part& whole = parts_.front();
+  return whole.scratch.span().empty() ? held_size(whole) : HeldSize{.scratch_bytes = whole.size_bytes};
+}
 
 // All parts of one object go to the same place: a server takes ten thousand of them.
 HeldSize ObjectUpload::held_size(const Part& part) const {
