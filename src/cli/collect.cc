@@ -5,6 +5,8 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/collect_run.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -71,6 +73,13 @@ void tell_refused(Output& output, const job::RefusedDomain& refused) {
   output.line(fmt::format("domain {} was left as it is{}: {}", refused.domain, id.empty() ? "" : ", for point " + id,
                           display_message(refused.error.message())));
   if (!refused.error.hint().empty()) output.line("HINT: " + refused.error.hint());
+}
+
+// A domain that others were collecting is none that something is wrong with.
+Exit exit_of(const std::vector<job::RefusedDomain>& refused) {
+  const auto is_busy = [](const job::RefusedDomain& domain) { return domain.error.code() == ErrorCode::changed; };
+  if (!std::all_of(refused.begin(), refused.end(), is_busy)) return Exit::damage;
+  return refused.empty() ? Exit::done : Exit::skips;
 }
 
 void tell_summary(Output& output, const job::CollectReport& report, bool dry_run, double seconds) {
@@ -142,7 +151,7 @@ Result<Exit> collect(Context& context, job::CollectRequest request) {
   for (const job::RefusedDomain& refused : report->refused) tell_refused(context.output(), refused);
   tell_summary(context.output(), *report, request.dry_run,
                std::chrono::duration<double>(clock.monotonic() - begun).count());
-  return report->refused.empty() ? Exit::done : Exit::damage;
+  return exit_of(report->refused);
 }
 
 Command collect_command() {
@@ -152,7 +161,8 @@ Command collect_command() {
           .description = "Works beside backups and other collections, from any machine, and may be interrupted at any "
                          "moment. What no point needs is condemned first and removed by a later run, once "
                          "--keep-deleted has passed; until then 'holdfast undelete' brings forgotten points back. "
-                         "A domain in which something cannot be read is left as it is (exit code 20).",
+                         "A domain in which something cannot be read is left as it is (exit code 20); so is one in "
+                         "which other collections remove so much meanwhile that this one cannot follow (3).",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

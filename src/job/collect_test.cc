@@ -716,6 +716,45 @@ TEST_F(CollectTest, marks_are_made_anew_if_others_changed_before_the_purge_what_
   }
 }
 
+// Does something each time that packs are listed, `count` times.
+class ActsOnListing : public store::Decorator {
+ public:
+  ActsOnListing(store::ObjectStore& store, int count, std::function<void()> act)
+      : Decorator(store::borrow(store)), count_(count), act_(std::move(act)) {}
+  Status list(std::string_view prefix, std::string_view after,
+              const std::function<Status(const store::ObjectInfo&)>& visit) override {
+    if (prefix.starts_with("data/") && count_-- > 0) act_();
+    return inner().list(prefix, after, visit);
+  }
+
+ private:
+  int count_;
+  std::function<void()> act_;
+};
+
+// It finds missing what no point needs any more, and says so as often as it may look again; that is no damage.
+TEST_F(CollectTest, whoever_is_overtaken_by_purges_looks_again_and_at_last_says_so) {
+  uint64_t seed = 40;
+  for (const int overtaken_count : {3, 4}) {
+    vault::PointInfo newest = bed_.backup(sample_tree(++seed, 5));
+    ActsOnListing store(bed_.store, overtaken_count, [&] {
+      const auto rival = bed_.reopen(bed_.store);
+      ASSERT_TRUE(forget_points(*rival, {newest.id}));
+      CollectRequest request;
+      request.keep_deleted = {};
+      request.fence = FencePolicy::all;
+      const auto purged = run_collect(*rival, request, observer_);
+      ASSERT_TRUE(purged.has_value()) << purged.error().message();
+      EXPECT_GT(purged->purged_packs, 0u);
+      newest = bed_.backup(sample_tree(++seed, 5));
+    });
+    const CollectReport report = collect(*bed_.reopen(store));
+    ASSERT_EQ(report.refused.size(), overtaken_count == 4 ? 1u : 0u);
+    for (const RefusedDomain& refused : report.refused) EXPECT_EQ(refused.error.code(), ErrorCode::changed);
+    verify(bed_.store);
+  }
+}
+
 // Of what two trees hold, all stands twice when both were backed up.
 class MergeTest : public CollectTest {
  protected:

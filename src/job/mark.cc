@@ -66,12 +66,15 @@ Status Mark::find_missing() {
 }
 
 Result<std::optional<Mark::Refusal>> Mark::run(bool accept_alarms) {
-  for (int attempt = 1;; ++attempt) {
+  for (int attempt = 1; attempt <= attempts_max; ++attempt) {
     auto refusal = TRY(run_once(accept_alarms));
-    if (!refusal || attempt == attempts_max) return refusal;
+    if (!refusal) return refusal;
     TRY_DO(domain_.log().refresh());
+    // Whoever is overtaken by a purge finds things missing that no point needs any more: no damage can be told from it.
     if (domain_.log().state().last_purge() == last_purge_) return refusal;
   }
+  return Refusal{{}, Error(ErrorCode::changed, "other collections removed packs all the while that this one looked")
+                         .with_hint("Nothing is wrong: run it again when they have ended.")};
 }
 
 Result<std::optional<Mark::Refusal>> Mark::run_once(bool accept_alarms) {

@@ -28,7 +28,8 @@ class Mark {
     Error error;
   };
   // Reads log, index and the store's list of packs anew and walks every live point; reads the log again until no point
-  // was added meanwhile. On success the log has not been read beyond the moment that the marks stand for.
+  // was added meanwhile. On success the log has not been read beyond the moment that the marks stand for. Whoever is
+  // overtaken by others' purges begins anew a few times, and is refused as `changed` then.
   Result<std::optional<Refusal>> run(bool accept_alarms);
 
   const LiveSet& live() const { return *live_; }

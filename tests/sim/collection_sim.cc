@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -66,8 +67,8 @@ class ClientStore : public store::Decorator {
 };
 
 struct Counts {
-  uint64_t backups = 0, refused_backups = 0, collections = 0, purged_packs = 0, spared_packs = 0, forgets = 0,
-           undeletes = 0, deaths = 0, checked_points = 0, replayed_records = 0;
+  uint64_t backups = 0, refused_backups = 0, collections = 0, overtaken = 0, purged_packs = 0, spared_packs = 0,
+           forgets = 0, undeletes = 0, deaths = 0, checked_points = 0, replayed_records = 0;
 };
 
 class Simulation {
@@ -184,7 +185,10 @@ class Simulation {
     if (!report) return;
     counts_.purged_packs += report->purged_packs;
     counts_.spared_packs += report->spared_packs;
-    EXPECT_TRUE(report->refused.empty()) << report->refused[0].error.message();
+    // Others may purge each time that it looks; then it says so, and has harmed nothing.
+    if (report->refused.empty()) return;
+    ++counts_.overtaken;
+    EXPECT_EQ(report->refused[0].error.code(), ErrorCode::changed) << report->refused[0].error.message();
   }
   // Reads every live point as a client would that knows nothing.
   void check() {
@@ -240,14 +244,11 @@ TEST(CollectionSimulation, no_live_point_ever_lacks_a_chunk) {
     Simulation(seed, counts).run();
     if (HasFailure()) break;
   }
-  std::printf("%llu backups (%llu refused), %llu collections, %llu packs purged, %llu spared, %llu forgets, %llu "
-              "undeletes, %llu deaths, %llu points read, %llu log records replayed in the model\n",
-              static_cast<unsigned long long>(counts.backups), static_cast<unsigned long long>(counts.refused_backups),
-              static_cast<unsigned long long>(counts.collections), static_cast<unsigned long long>(counts.purged_packs),
-              static_cast<unsigned long long>(counts.spared_packs), static_cast<unsigned long long>(counts.forgets),
-              static_cast<unsigned long long>(counts.undeletes), static_cast<unsigned long long>(counts.deaths),
-              static_cast<unsigned long long>(counts.checked_points),
-              static_cast<unsigned long long>(counts.replayed_records));
+  fmt::print("counts: {} seeds: {} backups ({} refused), {} collections ({} overtaken), {} packs purged, {} spared, "
+             "{} forgets, {} undeletes, {} deaths, {} points read, {} log records replayed in the model\n",
+             seed_count, counts.backups, counts.refused_backups, counts.collections, counts.overtaken,
+             counts.purged_packs, counts.spared_packs, counts.forgets, counts.undeletes, counts.deaths,
+             counts.checked_points, counts.replayed_records);
   // A simulation in which nothing happens proves nothing.
   if (seed_count < 20) return;
   EXPECT_GT(counts.purged_packs, seed_count);
