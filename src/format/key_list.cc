@@ -136,8 +136,8 @@ Result<KeyListAuthor> decode_author(ByteReader& in) {
   KeyListAuthor author;
   read_array(in, author.verify_key.value);
   const uint8_t role = in.u8();
-  if (in.ok() && (role < 1 || role > 3))
-    return newer("role " + std::to_string(role));
+  if (in.ok() && role == 0) return corrupt("role 0");
+  if (in.ok() && role > 3) return newer("role " + std::to_string(role));
   author.role = static_cast<AuthorRole>(role);
   author.domain = in.fixed<uint32_t>();
   const uint8_t removed = in.u8();
@@ -285,10 +285,9 @@ Result<KeyListHeader> decode_key_list_header(ByteView signed_bytes) {
   if (as_text(in.raw(magic.size())) != magic) return corrupt("is none");
   const uint8_t version = in.u8();
   const uint8_t suite = in.u8();
-  if (in.ok() && version != key_list_version)
-    return newer("version " + std::to_string(version));
-  if (in.ok() && suite != suite_aes256gcm)
-    return newer("suite " + std::to_string(suite));
+  if (in.ok() && (version == 0 || suite == 0)) return corrupt("version or suite 0");
+  if (in.ok() && version != key_list_version) return newer("version " + std::to_string(version));
+  if (in.ok() && suite != suite_aes256gcm) return newer("suite " + std::to_string(suite));
   if (in.fixed<uint16_t>() != 0) return corrupt("reserved bytes are set");
   KeyListHeader header;
   header.number = in.fixed<uint64_t>();

@@ -154,6 +154,7 @@ const std::vector<HostileList>& hostile_lists() {
       {"root epoch 0", corrupt, [](KeyList& l) { l.root_epoch = 0; }},
       {"unknown role", unsupported,
        [](KeyList& l) { author_of(l, AuthorRole::agent).role = static_cast<AuthorRole>(4); }},
+      {"role 0", corrupt, [](KeyList& l) { author_of(l, AuthorRole::agent).role = static_cast<AuthorRole>(0); }},
       {"no owner", corrupt, [](KeyList& l) { std::erase_if(l.authors, [](auto& a) { return a.box_key.is_none(); }); }},
       {"no authors", corrupt, [](KeyList& l) { l.authors.clear(); }},
       {"an owner who did not sign", corrupt, [](KeyList& l) { l.header.owner.value[0] ^= std::byte{1}; }},
@@ -220,6 +221,8 @@ TEST(KeyList, other_versions_and_suites_are_a_newer_programs) {
     Bytes bad = good;
     bad[at] = std::byte{2};
     EXPECT_EQ(decode_key_list(bad).error().code(), ErrorCode::unsupported) << at;
+    bad[at] = std::byte{0};
+    EXPECT_EQ(decode_key_list(bad).error().code(), ErrorCode::corrupt) << at << ": no version was ever 0";
   }
   for (const size_t at : {0u, 7u, 10u, 11u}) {
     Bytes bad = good;

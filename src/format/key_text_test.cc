@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/newer.h"
 #include "crypto/testing.h"
 
 namespace holdfast::format {
@@ -104,6 +105,41 @@ TEST(KeyText, malformed_texts_are_refused) {
   EXPECT_FALSE(decode_agent_credential(as_bytes(good + std::string(5000, '\n'))).has_value());
   EXPECT_FALSE(decode_key_file(as_bytes(std::string(1 << 20, 'x'))).has_value());
   EXPECT_EQ(decode_key_file(as_bytes("holdfast-key-file 1\n")).error().code(), ErrorCode::invalid);
+}
+
+// docs/format.md 14.5: whoever gets a key of a later version is told so, and not that he mistyped it.
+TEST(KeyText, texts_of_later_versions_are_a_newer_programs) {
+  SeededRng rng(7);
+  const std::string credential(as_text(encode_agent_credential(random_credential(rng)).view()));
+  const std::string key_file(
+      as_text(encode_key_file({"kit", random_vault(rng), crypto::Secret32::random(rng), {7, {}}}).view()));
+  const auto error_of = [&](const std::string& good, std::string_view version) {
+    std::string text = good;
+    text.replace(text.find(" 1") + 1, 1, version);
+    const auto agent = decode_agent_credential(as_bytes(text));
+    const auto file = decode_key_file(as_bytes(text));
+    EXPECT_FALSE(agent || file) << text;
+    const bool is_credential = &good == &credential;
+    EXPECT_EQ((is_credential ? file.error() : agent.error()).code(), ErrorCode::invalid) << "it is the other text";
+    return is_credential ? agent.error() : file.error();
+  };
+  for (const std::string* const good : {&credential, &key_file}) {
+    for (const std::string_view version : {"2", "9", "10", "12", "2\r", "2 \t"}) {
+      EXPECT_TRUE(is_made_by_newer(error_of(*good, version))) << version;
+    }
+    for (const std::string_view version : {"", "0", "01", "1a", "11a", "a", "-2", "1.5"}) {
+      EXPECT_EQ(error_of(*good, version).code(), ErrorCode::invalid) << version;
+    }
+    // What follows the number is the later version's own.
+    const std::string kind = good->substr(0, good->find(" 1") + 1);
+    for (const std::string_view rest : {"2", "2\n", "3\nanything\n"}) {
+      const std::string text = kind + std::string(rest);
+      const bool is_credential = good == &credential;
+      EXPECT_TRUE(is_made_by_newer(is_credential ? decode_agent_credential(as_bytes(text)).error()
+                                                 : decode_key_file(as_bytes(text)).error()))
+          << text;
+    }
+  }
 }
 
 TEST(KeyText, a_recovery_key_comes_back_however_it_is_typed) {
