@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job/collect.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "base/newer.h"
 #include "cli/collect_run.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -75,10 +75,12 @@ void tell_refused(Output& output, const job::RefusedDomain& refused) {
   if (!refused.error.hint().empty()) output.line("HINT: " + refused.error.hint());
 }
 
-// A domain that others were collecting is none that something is wrong with.
+// Nothing is wrong with a domain that others were collecting, or that a later version wrote in.
 Exit exit_of(const std::vector<job::RefusedDomain>& refused) {
-  const auto is_busy = [](const job::RefusedDomain& domain) { return domain.error.code() == ErrorCode::changed; };
-  if (!std::all_of(refused.begin(), refused.end(), is_busy)) return Exit::damage;
+  const auto is_well = [](const job::RefusedDomain& domain) {
+    return domain.error.code() == ErrorCode::changed || is_made_by_newer(domain.error);
+  };
+  if (!std::ranges::all_of(refused, is_well)) return Exit::damage;
   return refused.empty() ? Exit::done : Exit::skips;
 }
 
@@ -162,7 +164,8 @@ Command collect_command() {
                          "moment. What no point needs is condemned first and removed by a later run, once "
                          "--keep-deleted has passed; until then 'holdfast undelete' brings forgotten points back. "
                          "A domain in which something cannot be read is left as it is (exit code 20); so is one in "
-                         "which other collections remove so much meanwhile that this one cannot follow (3).",
+                         "which other collections remove so much meanwhile that this one cannot follow, or in which a "
+                         "newer Holdfast wrote what this one does not know (3).",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

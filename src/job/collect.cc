@@ -7,14 +7,14 @@
 #include <map>
 #include <set>
 
-#include "crypto/hash.h"
+#include "base/newer.h"
 #include "job/collect_plan.h"
 #include "job/index_merger.h"
 #include "job/mark.h"
+#include "job/pack_mover.h"
 #include "job/renew_locks.h"
 #include "vault/index_homes.h"
 #include "vault/pack_survey.h"
-#include "vault/repacker.h"
 
 // Nothing here is safe because of what this program remembers, of a lock or of a clock. What may be removed is decided
 // by one thing alone: a purge record that was appended to the log by somebody who had read all before it. The
@@ -28,8 +28,6 @@ using vault::name_of;
 
 // Keeps a record far below the bound on its size, and a purge short of what it must check anew.
 constexpr size_t packs_a_record_max = 50'000;
-// Live records of so many packs are looked up in one pass over the index.
-constexpr size_t packs_a_pass_max = 4096;
 // Others may purge while we mark; so often it is worth beginning anew.
 constexpr int purge_attempts_max = 3;
 // A session that shows no sign of life for so long, by the log's clock, is ended.
@@ -65,9 +63,12 @@ class DomainCollector {
   Status end();
   Status write_checkpoint();
   Result<bool> mark();
+  void refuse(std::optional<ObjectId> point, Error error);
+  Status check_may_remove() { return domain_.log().check_may_go_on(format::LogKind::purge); }
   void take_stock();
   Status plan_only();
   Status collect();
+  Status collect_and_end();
   Status purge();
   Condemned candidates();
   Result<bool> purge_marked();
@@ -76,8 +77,6 @@ class DomainCollector {
   CollectPlan make_plan();
   Status condemn();
   Status repack(const CollectPlan& plan);
-  Status repack_some(const CollectPlan& plan, vault::PackKind kind);
-  Status repack_one(const PackUse& pack, const std::vector<format::ChunkLocation>& live, vault::Repacker& repacker);
   std::vector<format::PackName> condemnable_orphans() const;
   Status merge_index();
   Status clear();
@@ -100,7 +99,6 @@ class DomainCollector {
   size_t alarms_accepted_ = 0;        // Of the log's: those there were when it was marked in spite of them.
   std::set<ObjectId> repacked_;       // By this run.
   std::set<ObjectId> locked_;         // Met by this run.
-  format::SegmentContents moved_;     // What repacking wrote.
 };
 
 Status DomainCollector::append(format::LogKind kind, ByteView body, const std::function<Status()>& admit) {
@@ -163,10 +161,14 @@ Result<bool> DomainCollector::mark() {
     alarms_accepted_ = domain_.log().alarms().size();
     return true;
   }
-  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-  observer_.skipped(fmt::format("domain {}", domain_.id()), refusal->error);
-  report_.refused.push_back({domain_.id(), refusal->point, std::move(refusal->error)});
+  refuse(refusal->point, std::move(refusal->error));
   return false;
+}
+
+void DomainCollector::refuse(std::optional<ObjectId> point, Error error) {
+  observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+  observer_.skipped(fmt::format("domain {}", domain_.id()), error);
+  report_.refused.push_back({domain_.id(), point, std::move(error)});
 }
 
 // What may be purged by a record that follows what was read: nobody who began before it was condemned is still at work,
@@ -236,6 +238,7 @@ Status DomainCollector::purge() {
 
 // What a purge record names is gone for ever, whoever wrote it: this may be repeated, interrupted, or done by two.
 Status DomainCollector::remove_purged() {
+  TRY_DO(check_may_remove());
   for (const auto& [id, pack] : domain_.log().state().purged()) {
     const auto stored = mark_.stored().find(pack.name);
     if (stored == mark_.stored().end()) continue;
@@ -284,6 +287,7 @@ CollectPlan DomainCollector::make_plan() {
 
 // From here on look-ups pass over these packs, and whoever may have leaned on them before is waited for.
 Status DomainCollector::condemn() {
+  TRY_DO(check_may_remove());
   const std::vector<format::PackName> orphans = condemnable_orphans();
   const CollectPlan plan = make_plan();
   TRY_DO(repack(plan));
@@ -305,72 +309,23 @@ Status DomainCollector::condemn() {
 
 // On a full disk nothing can be moved; what holds nothing in use can go all the same.
 Status DomainCollector::repack(const CollectPlan& plan) {
-  const CollectReport before = report_;
-  Status moved = repack_some(plan, vault::PackKind::data);
-  if (moved) moved = repack_some(plan, vault::PackKind::metadata);
-  if (moved && !moved_.chunks.empty()) {
-    moved_.order = domain_.log().head().number;  // The newest home.
-    IndexMerger merger(vault_, domain_, mark_.live());
-    moved = merger.write(std::exchange(moved_, {}), {});
-  }
-  if (moved) return {};
-  if (moved.error().code() != ErrorCode::no_space) return moved;
-  report_ = before;
-  report_.no_space = true;
-  repacked_.clear();  // The old packs stay; the new ones that were written are orphans.
-  moved_ = {};
-  return {};
-}
-
-Status DomainCollector::repack_some(const CollectPlan& plan, vault::PackKind kind) {
-  std::vector<const PackUse*> wanted;
-  for (const PackUse& pack : plan.repack) {
-    if (pack.info.kind == static_cast<uint8_t>(kind)) wanted.push_back(&pack);
-  }
-  vault::Repacker repacker(vault_, domain_, kind);
-  for (size_t first = 0; first < wanted.size(); first += packs_a_pass_max) {
-    const size_t last = std::min(first + packs_a_pass_max, wanted.size());
-    std::set<ObjectId> ids;
-    for (size_t place = first; place < last; ++place) ids.insert(wanted[place]->info.id);
-    const auto records = live_records(mark_.live(), ids);
-    for (size_t place = first; place < last; ++place) {
-      TRY_DO(check_stop(request_.stop));
-      TRY_DO(repack_one(*wanted[place], records.at(wanted[place]->info.id), repacker));
-    }
-  }
-  TRY_DO(repacker.finish());
-  report_.written_bytes += repacker.written_bytes();
-  format::SegmentContents written = repacker.take_contents();
-  report_.written_packs += written.packs.size();
-  append_contents(moved_, written);
-  return {};
-}
-
-// The whole pack is read and compared with its name first, so that nothing damaged is moved under a new, good name.
-Status DomainCollector::repack_one(const PackUse& pack, const std::vector<format::ChunkLocation>& live,
-                                   vault::Repacker& repacker) {
-  const std::string key = key_of(name_of(pack.info));
-  const auto whole = vault_.store().get(key, std::nullopt);
-  if (!whole || ObjectId::from(crypto::hash(*whole)) != pack.info.id || whole->size() != pack.info.size_bytes) {
-    // It stays as it is: verify tells what it means.
-    observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-    observer_.skipped(key, whole ? Error(ErrorCode::corrupt, "its bytes do not match its name; it stays")
-                                 : whole.error());
+  auto moved = PackMover(vault_, domain_, mark_.live(), observer_, request_.stop).run(plan);
+  if (!moved && moved.error().code() == ErrorCode::no_space) {
+    report_.no_space = true;
     return {};
   }
-  for (const format::ChunkLocation& record : live) {
-    TRY_DO(repacker.move(pack.info, ByteView(*whole).subspan(record.offset_bytes, record.size_bytes)));
-  }
-  repacked_.insert(pack.info.id);
-  ++report_.repacked_packs;
-  report_.repacked_bytes += pack.info.size_bytes;
-  report_.moved_bytes += pack.live_bytes;
-  observer_.progress.bytes_done.fetch_add(pack.info.size_bytes, std::memory_order_relaxed);
+  TRY_DO(moved);
+  report_.repacked_packs += moved->from.size();
+  report_.repacked_bytes += moved->from_bytes;
+  report_.moved_bytes += moved->live_bytes;
+  report_.written_packs += moved->written_packs;
+  report_.written_bytes += moved->written_bytes;
+  repacked_ = std::move(moved->from);
   return {};
 }
 
 Status DomainCollector::merge_index() {
-  TRY_DO(domain_.log().refresh());
+  TRY_DO(check_may_remove());
   TRY_DO(domain_.reload_index());
   const auto fates = domain_.log().state().fates();
   const LiveSet tables(domain_.index());
@@ -470,13 +425,21 @@ Status DomainCollector::collect() {
 
 // Whatever became of it, no later collection shall wait for this session: what it wrote so far either stands in an
 // index segment or is an orphan.
-Status DomainCollector::run() {
-  if (request_.dry_run) return plan_only();
+Status DomainCollector::collect_and_end() {
   const Status done = collect();
   const Status ended = end();
   TRY_DO(done);
   TRY_DO(ended);
   return write_checkpoint();
+}
+
+// What a later version said in this domain's log stops us in this one; what it put into the key list, in all.
+Status DomainCollector::run() {
+  const Status done = request_.dry_run ? plan_only() : collect_and_end();
+  if (done || !is_made_by_newer(done.error()) || !domain_.log().is_beyond_us()) return done;
+  TRY_DO(vault_.keyring().check_may_write());
+  refuse({}, done.error());
+  return {};
 }
 
 }  // namespace

@@ -39,8 +39,8 @@ struct CollectRequest {
 // A domain that was left as it is, because something in it cannot be read: what is not known to be dead is kept.
 struct RefusedDomain {
   vault::DomainId domain = 0;
-  std::optional<ObjectId> point;      // The recovery point that is damaged; none: the log or the index is.
-  Error error;
+  std::optional<ObjectId> point;      // The recovery point that cannot be read; none: the log or the index.
+  Error error;                        // is_made_by_newer(): nothing is wrong with the domain.
 };
 
 struct CollectReport {

@@ -341,9 +341,8 @@ Status DomainRepairer::take_pack(const format::PackName& name, uint64_t size_byt
 
 // What a later version said in the key list or in the log may forbid it.
 Status DomainRepairer::check_may_repair() {
-  TRY_DO(domain_.log().refresh());
-  if (!request_.apply || request_.into_copy) return {};
-  return domain_.log().check_may_append(format::LogKind::session);
+  if (!request_.apply || request_.into_copy) return domain_.log().refresh();
+  return domain_.log().check_may_go_on(format::LogKind::spare);  // Like it, a repair takes nothing away.
 }
 
 // What is new is durable before anything old leaves the index.

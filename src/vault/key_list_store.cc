@@ -24,14 +24,21 @@ struct StoredList {
   uint64_t size_bytes = 0;
 };
 
-Result<StoredList> find_newest(store::ObjectStore& store, const store::Overview& seen) {
+// Number 0: none, or none after `number`.
+Result<StoredList> find_newest_after(const store::Overview& seen, uint64_t number) {
   StoredList newest;
-  TRY_DO(seen.list(key_list_prefix(), "", [&](const store::ObjectInfo& object) -> Status {
-    const auto number = parse_numbered_key(object.key);
-    const bool is_list = number && object.key == key_list_key(*number);  // Strays are nobody's lists.
-    if (is_list && *number > newest.number) newest = {*number, object.size_bytes};
+  const std::string after = number == 0 ? std::string() : key_list_key(number);
+  TRY_DO(seen.list(key_list_prefix(), after, [&](const store::ObjectInfo& object) -> Status {
+    const auto found = parse_numbered_key(object.key);
+    const bool is_list = found && object.key == key_list_key(*found);  // Strays are nobody's lists.
+    if (is_list && *found > newest.number) newest = {*found, object.size_bytes};
     return {};
   }));
+  return newest;
+}
+
+Result<StoredList> find_newest(store::ObjectStore& store, const store::Overview& seen) {
+  const StoredList newest = TRY(find_newest_after(seen, 0));
   if (newest.number == 0)
     return Error(ErrorCode::not_found, store.describe() + " holds no vault")
         .with_hint("Make one with: holdfast vault create.");
@@ -93,6 +100,15 @@ Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const stor
   SignedKeyList list = TRY(read_key_list(store, newest));
   TRY_DO(check_against_pins(store, pins, list));
   return list;
+}
+
+Result<std::optional<SignedKeyList>> read_newer_key_list(store::ObjectStore& store, const store::Overview& seen,
+                                                         const Pins& pins) {
+  const StoredList newest = TRY(find_newest_after(seen, pins.key_list_number));
+  if (newest.number == 0) return std::optional<SignedKeyList>();
+  SignedKeyList list = TRY(read_key_list(store, newest));
+  TRY_DO(check_against_pins(store, pins, list));
+  return std::optional(std::move(list));
 }
 
 Result<std::vector<KeyListDamage>> check_key_lists(store::ObjectStore& store, const VaultId& vault) {

@@ -12,6 +12,10 @@ namespace holdfast::vault {
 // are.
 Result<SignedKeyList> read_newest_key_list(store::ObjectStore& store, const store::Overview& seen, const Pins& pins);
 
+// The newest list, as above, if `seen` shows one that is newer than the pinned one.
+Result<std::optional<SignedKeyList>> read_newer_key_list(store::ObjectStore& store, const store::Overview& seen,
+                                                         const Pins& pins);
+
 // Stores list `number`. `conflict` if another list has that number.
 Status create_key_list(store::ObjectStore& store, uint64_t number, ByteView bytes);
 

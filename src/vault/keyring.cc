@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "base/newer.h"
 #include "vault/credentials.h"
 #include "vault/key_draft.h"
@@ -116,18 +117,39 @@ struct Keyring::Impl {
     return Error(ErrorCode::refused, "only the owner may change keys")
         .with_hint("Open the vault with a passphrase, recovery key or key file of its owner.");
   }
+  // The newest list that was looked at and what it brought; ours until a newer one came.
+  Mutex looked_at_mutex;
+  Pins looked_at GUARDED_BY(looked_at_mutex);
+  std::vector<uint64_t> later_features GUARDED_BY(looked_at_mutex);
+
   // Makes, proves and stores the next list. `newcomer`, if any, must be able to open it too.
   Status change(Rng& rng, Clock& clock, const KeyHolder* newcomer, const Edit& edit);
-  Status check_may_write() const {
-    const auto& features = state.list.unknown_features;
-    if (features.empty()) return {};
-    const std::string number = std::to_string(features.front());
-    return made_by_newer("feature " + number + " of the vault, which can only be read");
-  }
+  Status check_may_write() EXCLUDES(looked_at_mutex);
+  Status look_for_features(const store::Overview& seen) EXCLUDES(looked_at_mutex);
   Status store_next(ByteView bytes, KeyHolder next_holder, const KeyHolder* newcomer);
   Status catch_up();
   format::KeyListPin pin() const { return {state.list.header.number, state.stored.hash}; }
 };
+
+Status Keyring::Impl::check_may_write() {
+  const MutexLock lock(looked_at_mutex);
+  const auto& ours = state.list.unknown_features;  // Features are never taken out again.
+  const auto& features = ours.empty() ? later_features : ours;
+  if (features.empty()) return {};
+  const std::string number = std::to_string(features.front());
+  return made_by_newer("feature " + number + " of the vault, which can only be read");
+}
+
+Status Keyring::Impl::look_for_features(const store::Overview& seen) {
+  const MutexLock lock(looked_at_mutex);
+  if (looked_at.key_list_number < state.list.header.number) looked_at = pins();
+  const auto list = TRY(read_newer_key_list(*store, seen, looked_at));
+  if (!list) return {};
+  const ByteView body = ByteView(list->bytes).first(list->bytes.size() - crypto::signature_size_bytes);
+  later_features = TRY(format::decode_key_list(body)).unknown_features;
+  looked_at = {list->vault, list->header.number, list->hash};
+  return {};
+}
 
 Status Keyring::Impl::store_next(ByteView bytes, KeyHolder next_holder, const KeyHolder* newcomer) {
   // A list that locks out its own maker or the one it was made for is never stored.
@@ -229,6 +251,7 @@ std::vector<DomainId> Keyring::domains() const {
 }
 const DomainKeys* Keyring::domain(DomainId id) const { return impl_->state.domain(id); }
 Status Keyring::check_may_write() const { return impl_->check_may_write(); }
+Status Keyring::look_for_features(const store::Overview& seen) const { return impl_->look_for_features(seen); }
 bool Keyring::can_read_content(DomainId id) const {
   const DomainKeys* keys = domain(id);
   return keys && keys->current().data_private.has_value();

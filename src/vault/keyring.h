@@ -124,8 +124,12 @@ class Keyring {
   DomainId home_domain() const;                   // Where our backups go: the owner's is own_domain.
   std::vector<DomainId> domains() const;          // That we hold metadata keys of.
   const DomainKeys* domain(DomainId id) const;    // Null if we do not.
-  // `unsupported` if what a later version brought into the vault forbids writing to whoever does not know it.
+  // `unsupported` if what a later version brought into the vault forbids writing to whoever does not know it, by the
+  // newest key list that was read. Any thread.
   Status check_may_write() const;
+  // Reads the newest key list if `seen` shows one that came since, for check_may_write(); no other key or author counts
+  // for that. `unsupported` if nobody may read on without knowing what is new; else errors as of open(). Any thread.
+  Status look_for_features(const store::Overview& seen) const;
   bool can_read_content(DomainId id) const;       // We hold its data private keys.
   const Author& self() const;
   const crypto::SigningKey& signing_key() const;

@@ -40,6 +40,9 @@ bool role_allows(Role role, format::LogKind kind) {
   return false;
 }
 
+// What says nothing that others could get wrong.
+bool is_harmless(format::LogKind kind) { return kind == format::LogKind::session || kind == format::LogKind::end; }
+
 // What this version would take away because it does not know who leans on it.
 bool removes(format::LogKind kind) {
   return kind == format::LogKind::condemn || kind == format::LogKind::purge || kind == format::LogKind::clear ||
@@ -63,6 +66,7 @@ Status DomainLog::refresh() {
 Status DomainLog::refresh(const store::Overview& seen) {
   opening_ = nullptr;
   TRY_DO(read_new(seen));
+  TRY_DO(keyring_.look_for_features(seen));
   was_just_read_ = true;
   return {};
 }
@@ -266,6 +270,16 @@ Status DomainLog::check_may_append(format::LogKind kind) const {
   return made_by_newer(fmt::format("a record in the log of domain {}", domain_));
 }
 
+// The log first: whoever brings something into the vault adds a record to the log after the key list that says so
+// (docs/format.md 14.1), so a record that follows what was read here either came before or finds that list.
+Status DomainLog::check_may_go_on(format::LogKind kind) {
+  if (!std::exchange(was_just_read_, false)) {
+    TRY_DO(refresh());
+    if (!is_harmless(kind)) TRY_DO(keyring_.look_for_features(store::Overview(store_)));
+  }
+  return check_may_append(kind);
+}
+
 // Whether record `number` holds just these bytes.
 bool DomainLog::stands(uint64_t number, std::span<const ByteView> parts) {
   const auto object = store_.get(log_key(domain_, number), std::nullopt);
@@ -280,8 +294,7 @@ Result<ObjectId> DomainLog::append(format::LogKind kind, ByteView body, Rng& rng
   const DomainKeys* keys = keyring_.domain(domain_);
   if (keys == nullptr) return Error(ErrorCode::denied, "no keys of domain " + std::to_string(domain_));
   for (int attempt = 0; attempt < append_attempts_max; ++attempt) {
-    if (!std::exchange(was_just_read_, false)) TRY_DO(refresh());
-    TRY_DO(check_may_append(kind));
+    TRY_DO(check_may_go_on(kind));
     TRY_DO(admit());
     TRY_DO(settle_before_record(store_, keyring_, domain_, head_.number + 1, kind));
     format::LogEnvelope envelope;
@@ -365,8 +378,9 @@ bool DomainLog::leads_to(const Checkpoint& checkpoint) {
 }
 
 Status DomainLog::write_checkpoint(const CheckpointTerms& terms, Rng& rng, Clock& clock) {
-  TRY_DO(refresh());
+  const Status may = check_may_go_on(format::LogKind::checkpoint);
   if (is_beyond_us()) return {};
+  TRY_DO(may);
   if (is_damaged_ || alarms_.size() > terms.alarms_accepted) return {};
   if (head_.number < checkpoint_number_ + terms.records_min || head_.number == 0) return {};
   const LogHead head = head_;

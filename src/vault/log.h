@@ -38,8 +38,8 @@ class DomainLog {
   // that `known` was seen in, now and on every later call. What is no record of this log, unsigned, signed by a removed
   // author or beyond its role is ignored and counted in alarms(); links that an agent broke are counted there, too.
   Status refresh();
-  // The same, by a listing that was taken just now. An append() that follows does not read the log again: if another
-  // record came first, its own is not created.
+  // The same, by a listing that was taken just now, and of key lists. An append() that follows does not look again: if
+  // another record came first, its own is not created.
   Status refresh(const store::Overview& seen);
 
   const LogHead& head() const { return head_; }
@@ -49,15 +49,16 @@ class DomainLog {
   // A later version's record said what this one cannot know: nothing may be removed, and which point is the latest is
   // not known. If owner or collector said it, append() fails with `unsupported`; else for removals alone.
   bool is_beyond_us() const { return newer_by_agents_ || newer_by_trusted_; }
-  // Whether a record of that kind may be added, by the key list and by the log as last read; else `unsupported`.
-  Status check_may_append(format::LogKind kind) const;
+  // Looks anew whether a later version has put something into key list or log by which no record of that kind may be
+  // added, nor done what it stands for; then `unsupported`. For whoever did without append() for long.
+  Status check_may_go_on(format::LogKind kind);
   const LogState& state() const { return state_; }
   const std::map<ObjectId, PointInfo>& points() const { return state_.points(); }
   const std::map<format::SessionId, LiveSession>& sessions() const { return state_.sessions(); }
   bool is_fenced(const format::SessionId& session) const { return state_.is_fenced(session); }
   bool was_forgotten(const ObjectId& point) const { return state_.was_forgotten(point); }
 
-  // Appends a record after refreshing; `admit` is asked each time the log was read to its end and may refuse. Retries
+  // Appends a record after refreshing, if check_may_go_on(); `admit` is asked each time the log was read to its end and may refuse. Retries
   // while others append. Yields the record's hash.
   Result<ObjectId> append(format::LogKind kind, ByteView body, Rng& rng, Clock& clock,
                           const std::function<Status()>& admit);
@@ -85,6 +86,7 @@ class DomainLog {
   Result<Judged> judge_newer(const format::LogEnvelope& envelope, const Author& author);
   Status check_link(const format::LogEnvelope& envelope);
   Status read_new(const store::Overview& seen);
+  Status check_may_append(format::LogKind kind) const;
   Status begin_at_checkpoint(const store::Overview& seen);
   bool leads_to(const Checkpoint& checkpoint);
   Status read_unlisted(uint64_t number);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/byte_io.h"
+#include "base/newer.h"
 #include "store/decorator.h"
 #include "store/fault_store.h"
 #include "store/mem/mem_store.h"
@@ -418,6 +419,66 @@ TEST_P(LaterAgentTest, stops_removals_only) {
   EXPECT_TRUE(append(writer, format::LogKind::forget, format::encode(format::ForgetBody{})));
 }
 INSTANTIATE_TEST_SUITE_P(KindsAndPoints, LaterAgentTest, ::testing::Bool());
+
+// docs/format.md 14.1: whoever has the vault open for long.
+TEST_F(LogTest, a_feature_that_was_added_since_stops_all_that_could_harm) {
+  DomainLog writer = log(), reader = log();
+  ASSERT_TRUE(begin(writer, 1));
+  ASSERT_TRUE(commit(writer, 1));
+  ASSERT_TRUE(begin(writer, 2));
+  ASSERT_TRUE(owner_.keyring.check_may_write());
+  add_feature_mark(store_, owner_.keyring, 2 * 7);
+  const auto committed = commit(writer, 2);
+  ASSERT_FALSE(committed);
+  EXPECT_TRUE(is_made_by_newer(committed.error())) << committed.error().message();
+  EXPECT_NE(committed.error().message().find("feature 7"), std::string::npos) << committed.error().message();
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.points().size(), 1u);
+  EXPECT_EQ(reader.head().number, 3u);
+  for (const auto kind : {format::LogKind::forget, format::LogKind::purge, format::LogKind::session}) {
+    EXPECT_FALSE(append(reader, kind, {})) << "what was seen is not forgotten";
+  }
+  EXPECT_FALSE(store_.stat(log_key(own_domain, 4)));
+}
+
+// By the listing that the presence of packs is judged by, so that it costs no request.
+TEST_F(LogTest, a_look_that_was_taken_for_the_log_serves_for_the_key_list_too) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  add_feature_mark(store_, owner_.keyring, 2 * 7);
+  ASSERT_TRUE(writer.refresh(store::Overview(store_)));
+  EXPECT_FALSE(owner_.keyring.check_may_write());
+  EXPECT_FALSE(commit(writer, 1));
+}
+
+TEST_F(LogTest, a_feature_that_must_be_known_to_read_stops_readers_too) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  add_feature_mark(store_, owner_.keyring, 2 * 7 + 1);
+  for (int time = 0; time < 2; ++time) {
+    const Status read = writer.refresh(store::Overview(store_));
+    ASSERT_FALSE(read);
+    EXPECT_TRUE(is_made_by_newer(read.error()));
+    EXPECT_FALSE(commit(writer, 1));
+  }
+}
+
+TEST_F(LogTest, key_lists_without_features_stop_nobody_and_forged_ones_do) {
+  DomainLog writer = log();
+  ASSERT_TRUE(begin(writer, 1));
+  Keyring other = open_test_vault(store_, owner_.credential());
+  ASSERT_TRUE(other.add_recovery_key("one more", rng_, clock_));
+  ASSERT_TRUE(commit(writer, 1));
+  ASSERT_TRUE(begin(writer, 2));
+  store::MemStore elsewhere;
+  const TestVault thief = make_test_vault(elsewhere, rng_, clock_);
+  const Bytes forged = *elsewhere.get(key_list_key(1), std::nullopt);
+  const std::array<ByteView, 1> parts{ByteView(forged)};
+  ASSERT_TRUE(store_.create(key_list_key(3), parts));
+  const auto committed = commit(writer, 2);
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code(), ErrorCode::corrupt);
+}
 
 // Who is no author, or none any more, says nothing, known or not.
 TEST_F(LogTest, unknown_kinds_count_only_from_authors_of_the_domain) {

@@ -3,7 +3,9 @@
 
 #include "base/check.h"
 #include "base/seams.h"
+#include "crypto/hash.h"
 #include "crypto/testing.h"
+#include "format/key_list.h"
 #include "vault/keyring.h"
 
 // For tests only: a clock that stands still and vaults that open at once.
@@ -48,6 +50,26 @@ inline Keyring open_test_vault(store::ObjectStore& store, const Credential& cred
   auto opened = Keyring::open(store, credential, pins);
   CHECK(opened.has_value());
   return *std::move(opened);
+}
+
+// A key list with one more feature, as a later version's owner might write it (docs/format.md 14.1): twice its number, up
+// to 63, and 1 more if nobody may read the vault without knowing it. Whoever has the vault open understands the list;
+// opening it anew fails, since the owner's secrets are those of the list before.
+inline void add_feature_mark(store::ObjectStore& store, const Keyring& owner, uint8_t mark) {
+  uint64_t number = 1;
+  while (store.stat(key_list_key(number + 1))) ++number;
+  const Bytes before = *store.get(key_list_key(number), std::nullopt);
+  format::KeyList list =
+      *format::decode_key_list(ByteView(before).first(before.size() - crypto::signature_size_bytes));
+  list.header.number = number + 1;
+  list.header.previous = ObjectId::from(crypto::hash(before));
+  list.unknown_features = {uint64_t{mark} / 2};
+  constexpr size_t features_at = 116;
+  Bytes bytes = format::encode_key_list(list);
+  bytes[features_at + 1] = std::byte{mark};
+  const crypto::Signature signature = owner.signing_key().sign("holdfast v1 key list", bytes);
+  const std::array<ByteView, 2> parts{ByteView(bytes), ByteView(signature)};
+  CHECK(store.create(key_list_key(number + 1), parts).has_value());
 }
 
 }  // namespace holdfast::vault

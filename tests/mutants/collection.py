@@ -86,7 +86,7 @@ MUTANTS = [
       ("src/job/collect.cc", "&& pack.number < oldest_session) ready.emplace", ") ready.emplace")],
      [SIMULATION, UNIT]),
     ("a damaged pack is moved under a new, good name",
-     [("src/job/collect.cc", "if (!whole || ObjectId::from(crypto::hash(*whole)) != pack.info.id ||", "if (!whole ||")],
+     [("src/job/pack_mover.cc", "if (!whole || ObjectId::from(crypto::hash(*whole)) != pack.info.id ||", "if (!whole ||")],
      [UNIT]),
     ("a domain with a damaged log is collected",
      [("src/job/mark.cc", "if (log.is_damaged() || (!log.alarms().empty() && !accept_alarms)) {", "if (false) {")],
