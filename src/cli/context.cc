@@ -282,6 +282,7 @@ void Context::keep_local_state() {
   for (const auto& opened : opened_) {
     tell_mended(output_, *opened->store);
     for (const std::string& alarm : opened->vault->alarms()) output_.warn(alarm);
+    for (const Error& newer : opened->vault->newer()) output_.warn(newer.message());
   }
   remember_vaults();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <map>
 
@@ -75,13 +76,15 @@ std::vector<vault::PointInfo> choose(const std::vector<vault::PointInfo>& points
 
 struct Outcome {
   uint64_t whole = 0, partly = 0, lost = 0, problems = 0;
+  uint64_t newer = 0;  // In part or not at all, but nothing is lost: a later version made the rest.
 };
 
 void tell_problem(Output& output, const vault::PointInfo& point, const std::string& name, const Error& error) {
+  const char* const what = is_made_by_newer(error) ? "unknown" : "lost";
   if (!output.json()) {
-    output.line(fmt::format("lost of point {}: {}: {}", short_name(point.id), name, error.message()));
+    output.line(fmt::format("{} of point {}: {}: {}", what, short_name(point.id), name, error.message()));
   }
-  output.object({{"type", "lost"},
+  output.object({{"type", what},
                  {"recovery_point_id", to_hex(point.id)},
                  {"name", name},
                  {"code", to_string(error.code())},
@@ -107,12 +110,14 @@ Status recover_point(Context& context, const Arguments& arguments, vault::Vault&
     return report.error();
   }
   if (!report) {
-    ++outcome.lost;
+    ++(is_made_by_newer(report.error()) ? outcome.newer : outcome.lost);
     tell_problem(output, point, "all of it", report.error());
     return {};
   }
   for (const target::Problem& problem : report->problems) tell_problem(output, point, problem.name, problem.error);
-  ++(report->problems.empty() ? outcome.whole : outcome.partly);
+  const auto is_newer = [](const target::Problem& problem) { return is_made_by_newer(problem.error); };
+  const bool loses_nothing = std::ranges::all_of(report->problems, is_newer);
+  ++(report->problems.empty() ? outcome.whole : loses_nothing ? outcome.newer : outcome.partly);
   outcome.problems += report->problems.size();
   output.text(fmt::format("point {} of {}: {} entries in {}, {} problems", short_name(point.id), point.point.host,
                           report->entry_count, place.directory, report->problems.size()));
@@ -186,6 +191,7 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   TRY_DO(rebuild(context, vault));
   const std::vector<vault::PointInfo> points = TRY(vault.points());
   for (const std::string& alarm : vault.alarms()) context.output().warn(alarm);
+  for (const Error& newer : vault.newer()) context.output().warn(newer.message());
   Outcome outcome;
   for (const vault::PointInfo& point : choose(points, arguments)) {
     TRY_DO(recover_point(context, arguments, vault, point, outcome));
@@ -194,14 +200,19 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   Output& output = context.output();
   output.text(fmt::format("{} points are whole, {} in part, {} lost; {} entries or parts of trees are not to be had",
                           outcome.whole, outcome.partly, outcome.lost, outcome.problems));
+  if (outcome.newer > 0) {
+    output.text(fmt::format("{} points need a newer version of Holdfast; nothing of them is lost", outcome.newer));
+  }
   output.object({{"type", "summary"},
                  {"points", points.size()},
                  {"whole", outcome.whole},
                  {"partly", outcome.partly},
                  {"lost", outcome.lost},
+                 {"newer", outcome.newer},
                  {"problems", outcome.problems},
                  {"alarms", vault.alarms().size()}});
   if (outcome.partly + outcome.lost > 0 || !vault.alarms().empty()) return Exit::damage;
+  if (outcome.newer > 0 || !vault.newer().empty()) return Exit::skips;
   if (outcome.whole > 0) return Exit::done;
   return Error(ErrorCode::not_found, "there is no such point in this vault");
 }
@@ -217,7 +228,7 @@ Command recover_command() {
               "from the packs, takes what still opens out of damaged ones, reads the log as far as it goes, and "
               "restores the newest point of each host and roots (or all) into folders of their own. Everything that "
               "is lost is named. The vault is left as it is; 'repair --contents --apply' mends it. Exit code 20: "
-              "something is lost.",
+              "something is lost. 3: nothing is, but a newer version made some of it.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 0,

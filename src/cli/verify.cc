@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "base/newer.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/display_text.h"
@@ -50,8 +51,9 @@ Result<job::VerifyRequest> verify_request(Context& context, const Arguments& arg
   return request;
 }
 
-void tell_damage(Output& output, const job::Damage& damage) {
-  boost::json::object object{{"type", "damage"},
+void tell(Output& output, const job::Damage& damage) {
+  const bool is_newer = is_made_by_newer(damage.error);
+  boost::json::object object{{"type", is_newer ? "newer" : "damage"},
                              {"code", to_string(damage.error.code())},
                              {"message", damage.error.message()}};
   std::string where;
@@ -67,7 +69,7 @@ void tell_damage(Output& output, const job::Damage& damage) {
   output.object(object);
   if (output.json()) return;
   const std::string message = display_message(damage.error.message());
-  output.line(fmt::format("damaged: {}{}{}", where, where.empty() ? "" : ": ", message));
+  output.line(fmt::format("{}: {}{}{}", is_newer ? "unknown" : "damaged", where, where.empty() ? "" : ": ", message));
 }
 
 void tell_summary(Output& output, const job::VerifyReport& report, double seconds) {
@@ -86,10 +88,15 @@ void tell_summary(Output& output, const job::VerifyReport& report, double second
     output.text(fmt::format("{} packs and index segments have less redundancy than they should: run 'holdfast scrub'",
                             counts.thin_objects));
   }
+  if (report.newer_count > 0) {
+    output.text(fmt::format("{} places were made by a newer version of Holdfast and NOT checked: update this one",
+                            report.newer_count));
+  }
   output.text(report.damage_count == 0 ? fmt::format("no damage found in {}", human_duration(seconds))
                                        : fmt::format("{} places are DAMAGED", report.damage_count));
   output.object({{"type", "summary"},
                  {"damaged", report.damage_count},
+                 {"newer", report.newer_count},
                  {"points", counts.points},
                  {"nodes", counts.nodes},
                  {"entries", counts.entries},
@@ -122,12 +129,14 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   display.stop();
   TRY_DO(report);
   Output& output = context.output();
-  for (const job::Damage& damage : report->damage) tell_damage(output, damage);
+  for (const job::Damage& newer : report->newer) tell(output, newer);
+  for (const job::Damage& damage : report->damage) tell(output, damage);
   if (report->damage_count > report->damage.size()) {
     output.warn(fmt::format("{} more places are damaged", report->damage_count - report->damage.size()));
   }
   tell_summary(output, *report, std::chrono::duration<double>(clock.monotonic() - begun).count());
-  return report->damage_count == 0 ? Exit::done : Exit::damage;
+  if (report->damage_count > 0) return Exit::damage;
+  return report->newer_count == 0 ? Exit::done : Exit::skips;
 }
 
 }  // namespace
@@ -158,7 +167,8 @@ Command verify_command() {
           .summary = "Prove that a vault is sound",
           .description = "Without points: the whole vault, as far as the key in use reaches. Without --data the "
                          "structure: key lists, logs, indexes, trees, and that every pack is there in its size. With "
-                         "it, every byte. Exit code 20: there is damage, and each place is named.",
+                         "it, every byte. Exit code 20: there is damage, and each place is named. 3: there is none "
+                         "in what this version knows, but a newer one made some of it, which is named.",
           .options = options,
           .positionals_min = 0,
           .positionals_max = 100'000,

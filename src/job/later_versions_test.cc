@@ -2,10 +2,19 @@
 #include <gtest/gtest.h>
 
 #include "base/newer.h"
+#include "crypto/hash.h"
 #include "job/collect.h"
+#include "job/copy.h"
 #include "job/forget.h"
+#include "job/repair.h"
+#include "job/restore.h"
 #include "job/testing.h"
+#include "job/verify.h"
+#include "job/vault_nodes.h"
+#include "job/walk.h"
 #include "store/decorator.h"
+#include "target/testing.h"
+#include "tree/tree.h"
 
 // What a later version of the program puts into a vault that this one shares with it (docs/format.md 14).
 namespace holdfast::job {
@@ -34,7 +43,11 @@ class FeatureStore final : public store::Decorator {
     return Decorator::list(prefix, after, visit);
   }
   Status create(std::string_view key, std::span<const ByteView> parts) override {
-    note(key);
+    constexpr size_t kind_at = 82;
+    const bool is_record = key.starts_with("log/");
+    const auto kind = is_record ? static_cast<format::LogKind>(parts[0][kind_at]) : format::LogKind{};
+    // That a session begins and ends changes nothing.
+    if (kind != format::LogKind::session && kind != format::LogKind::end) note(key);
     return Decorator::create(key, parts);
   }
   Status remove(std::string_view key) override {
@@ -44,8 +57,7 @@ class FeatureStore final : public store::Decorator {
 
  private:
   void note(std::string_view key) {
-    // The beginning and the end of a session change nothing.
-    if (is_added_ && !key.starts_with("log/")) changed_after_.emplace_back(key);
+    if (is_added_) changed_after_.emplace_back(key);
   }
   const vault::Keyring& owner_;
   size_t looks_left_ = 0;
@@ -71,6 +83,16 @@ class LaterVersionsTest : public ::testing::Test {
       return {};
     }));
     return sum;
+  }
+  VerifyReport verify(TestBed& bed) {
+    VerifyRequest request;
+    request.read_data = true;
+    auto report = run_verify(*bed.reopen(bed.store), request, observer_);
+    EXPECT_TRUE(report.has_value()) << report.error().message();
+    if (report && report->damage_count > 0) {
+      ADD_FAILURE() << report->damage[0].object_key << ": " << report->damage[0].error.message();
+    }
+    return report ? *std::move(report) : VerifyReport{};
   }
   static CollectRequest eager() {
     CollectRequest request;
@@ -125,7 +147,9 @@ TEST_F(LaterVersionsTest, a_feature_added_meanwhile_keeps_a_backup_from_its_poin
   ASSERT_TRUE(store.is_added());
   ASSERT_FALSE(report);
   EXPECT_TRUE(is_made_by_newer(report.error())) << report.error().message();
-  EXPECT_EQ((*bed_.vault->home())->log().points().size(), 1u);
+  vault::DomainLog& log = (*bed_.vault->home())->log();
+  ASSERT_TRUE(log.refresh());
+  EXPECT_EQ(log.points().size(), 1u);
 }
 
 // docs/format.md 14.3
@@ -188,6 +212,180 @@ TEST_F(LaterVersionsTest, a_collection_passes_over_a_domain_that_a_later_version
   EXPECT_TRUE(is_made_by_newer(report->refused[0].error));
   EXPECT_GE(stored_bytes("data/"), before);
   expect_content(*bed_.reopen(bed_.store), point, second);
+}
+
+// docs/format.md 14.1, 14.3: what cannot be judged is told, and not for damage.
+TEST_F(LaterVersionsTest, a_verification_tells_what_a_later_version_made_apart_from_damage) {
+  bed_.backup(sample_tree(8, 8));
+  EXPECT_EQ(verify(bed_).newer_count, 0u);
+  bed_.add_record_of_kind(15);
+  const VerifyReport log_alone = verify(bed_);
+  ASSERT_EQ(log_alone.newer_count, 1u);
+  EXPECT_TRUE(log_alone.newer[0].object_key.starts_with("log/"));
+
+  // A segment of another version, signed by its author.
+  const auto name = [&] {
+    std::string found;
+    EXPECT_TRUE(bed_.store.list("index/", "", [&](const store::ObjectInfo& object) -> Status {
+      found = object.key;
+      return {};
+    }));
+    return found;
+  }();
+  Bytes bytes = *bed_.store.get(name, std::nullopt);
+  bytes.resize(bytes.size() - crypto::signature_size_bytes);
+  bytes[0] = std::byte{2};
+  const crypto::Signature signature =
+      bed_.vault->keyring().signing_key().sign("holdfast v1 index segment", crypto::hash(bytes));
+  bytes.insert(bytes.end(), signature.begin(), signature.end());
+  const std::array<ByteView, 1> parts{ByteView(bytes)};
+  const std::string key =
+      name.substr(0, name.rfind('/') + 1) + to_hex(ObjectId::from(crypto::hash(bytes)));
+  ASSERT_TRUE(bed_.store.create(key, parts));
+  const VerifyReport both = verify(bed_);
+  ASSERT_EQ(both.newer_count, 2u);
+  EXPECT_TRUE(is_made_by_newer(both.newer[1].error)) << both.newer[1].error.message();
+  EXPECT_EQ(both.newer[1].object_key, key);
+}
+
+// A resource that this version does not know, with attributes that say nothing to it.
+class LaterSource final : public testing::FilesSource {
+ public:
+  static constexpr uint8_t kind = 77;
+  explicit LaterSource(const TestTree& tree) : FilesSource("table://orders"), tree_(tree) {}
+  source::Description describe() const override {
+    source::Description description = FilesSource::describe();
+    description.kind = "table";
+    description.entry_kind = static_cast<format::EntryKind>(kind);
+    return description;
+  }
+  Status scan(const source::ScanRequest&, source::ScanSink& sink) override {
+    for (const auto& [path, file] : tree_) {
+      source::Item item;
+      item.key = to_bytes("key of " + path);
+      item.attributes = to_bytes("attributes of a later version");
+      item.content = std::make_shared<Content>(path, file);
+      item.size_bytes = file.content.size();
+      TRY_DO(sink.put(std::move(item)));
+    }
+    return {};
+  }
+
+ private:
+  class Content final : public testing::TestContent {
+   public:
+    using TestContent::TestContent;
+    Result<source::ReadOutcome> finish() override {
+      return source::ReadOutcome{.changed_while_read = false, .attributes = to_bytes("attributes of a later version")};
+    }
+  };
+  const TestTree& tree_;
+};
+
+class LaterKindTest : public LaterVersionsTest {
+ protected:
+  vault::PointInfo backup(const TestTree& tree) {
+    LaterSource source(tree);
+    BackupRequest request;
+    request.host = "db";
+    request.ignore_parent = true;
+    bed_.clock.sleep_for(std::chrono::hours(1));
+    const auto report = run_backup(*bed_.vault, source, request, observer_);
+    EXPECT_TRUE(report.has_value()) << report.error().message();
+    return report ? report->point : vault::PointInfo{};
+  }
+  // Every content of the point, whatever its attributes say.
+  static void expect_contents(vault::Vault& vault, vault::PointInfo point, const TestTree& tree) {
+    vault::Vault::Domain& domain = **vault.domain(point.domain);
+    ASSERT_TRUE(domain.load_index());
+    VaultNodes nodes(domain);
+    tree::Cursor cursor(nodes, to_root(point.point.entries));
+    const vault::PointInfo files = [&] {
+      vault::PointInfo same = point;
+      same.point.entry_kind = static_cast<uint8_t>(format::EntryKind::file);
+      return same;
+    }();
+    const auto reader = PointWalk::open(vault, files);
+    ASSERT_TRUE(reader) << reader.error().message();
+    ASSERT_TRUE(cursor.seek({}));
+    size_t count = 0;
+    for (; cursor.valid(); ++count) {
+      const auto entry = format::decode_entry(cursor.entry().value);
+      ASSERT_TRUE(entry);
+      EXPECT_EQ(static_cast<uint8_t>(entry->kind), LaterSource::kind);
+      EXPECT_EQ(as_text(entry->attributes), "attributes of a later version");
+      Bytes bytes;
+      ASSERT_TRUE((*reader)->read(entry->content, 0, UINT64_MAX, [&](ByteView part) -> Status {
+        bytes.insert(bytes.end(), part.begin(), part.end());
+        return {};
+      }));
+      EXPECT_EQ(bytes, tree.at(std::string(as_text(cursor.entry().key)).substr(7)).content);
+      ASSERT_TRUE(cursor.next());
+    }
+    EXPECT_EQ(count, tree.size());
+  }
+  static TestTree rows(uint64_t seed) {
+    TestTree tree;
+    for (auto& [path, file] : sample_tree(seed, 24)) {
+      if (file.attributes.type == format::FileType::regular) tree[path] = file;
+    }
+    return tree;
+  }
+};
+
+// docs/format.md 14.4, from end to end.
+TEST_F(LaterKindTest, points_of_unknown_kinds_are_kept_collected_copied_repaired_and_checked_like_any_other) {
+  TestTree first = rows(11), second = rows(12);
+  size_t shared = 0;
+  for (auto& [path, file] : first) {
+    if (second.contains(path) && ++shared % 2 == 0) second[path] = file;
+  }
+  const auto old = backup(first), point = backup(second);
+  EXPECT_EQ(point.point.entry_kind, LaterSource::kind);
+  EXPECT_EQ(verify(bed_).newer_count, 0u);
+  expect_contents(*bed_.vault, point, second);
+
+  ASSERT_TRUE(forget_points(*bed_.vault, {old.id}));
+  const auto collected = run_collect(*bed_.reopen(bed_.store), eager(), observer_);
+  ASSERT_TRUE(collected) << collected.error().message();
+  EXPECT_TRUE(collected->refused.empty());
+  EXPECT_GT(collected->moved_bytes, 0u);
+  expect_contents(*bed_.reopen(bed_.store), point, second);
+
+  TestBed other(91);
+  const auto copied = run_copy(*bed_.reopen(bed_.store), {point}, *other.vault, {}, observer_);
+  ASSERT_TRUE(copied) << copied.error().message();
+  ASSERT_EQ(copied->points.size(), 1u);
+  EXPECT_EQ(copied->points[0].to.point.entry_kind, LaterSource::kind);
+  verify(other);
+  expect_contents(*other.reopen(other.store), copied->points[0].to, second);
+
+  std::vector<std::string> segments;
+  for (const std::string& key : bed_.keys()) {
+    if (key.starts_with("index/")) segments.push_back(key);
+  }
+  for (const std::string& key : segments) ASSERT_TRUE(bed_.store.remove(key));
+  RepairRequest repair;
+  repair.apply = true;
+  const auto repaired = run_repair(*bed_.reopen(bed_.store), repair, observer_);
+  ASSERT_TRUE(repaired) << repaired.error().message();
+  EXPECT_GT(repaired->packs_indexed, 0u);
+  EXPECT_EQ(verify(bed_).newer_count, 0u);
+  expect_contents(*bed_.reopen(bed_.store), point, second);
+}
+
+TEST_F(LaterKindTest, points_of_unknown_kinds_are_neither_shown_nor_compared_nor_restored) {
+  const auto before = backup(rows(13)), after = backup(rows(14));
+  const auto opened = PointWalk::open(*bed_.vault, after);
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(is_made_by_newer(opened.error())) << opened.error().message();
+  const Status compared = diff_points(*bed_.vault, before, after, "/", [](const PathDifference&) { return Status(); });
+  ASSERT_FALSE(compared);
+  EXPECT_TRUE(is_made_by_newer(compared.error())) << compared.error().message();
+  target::MemoryTarget target(std::make_shared<target::MemoryTargetState>());
+  const auto restored = run_restore(*bed_.vault, after, target, {}, observer_);
+  ASSERT_FALSE(restored);
+  EXPECT_TRUE(is_made_by_newer(restored.error())) << restored.error().message();
 }
 
 }  // namespace

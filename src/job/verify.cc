@@ -120,6 +120,7 @@ Status DomainVerifier::check_log() {
   for (const std::string& alarm : log.alarms()) {
     findings_.add(of_object(vault::log_prefix(domain_.id()), Error(ErrorCode::corrupt, alarm)));
   }
+  for (const Error& newer : log.newer()) findings_.add(of_object(vault::log_prefix(domain_.id()), newer));
   findings_.count([&](VerifyCounts& counts) { counts.log_records += log.head().number; });
   if (read) TRY_DO(check_checkpoints(log));
   // What the walk needs; if it fails, what was read so far is walked. It also knows how far the log went when it was

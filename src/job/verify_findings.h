@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/newer.h"
 #include "job/observer.h"
 #include "job/verify.h"
 
@@ -14,13 +15,15 @@ namespace holdfast::job {
 class Findings {
  public:
   explicit Findings(Observer& observer) : observer_(observer) {}
+  // What a later version made is told apart.
   void add(Damage damage) {
     const MutexLock lock(mutex_);
-    ++report_.damage_count;
+    const bool is_newer = is_made_by_newer(damage.error);
+    ++(is_newer ? report_.newer_count : report_.damage_count);
     observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
     const std::string& name = damage.path.empty() ? damage.object_key : damage.path;
     observer_.skipped(name, damage.error);
-    if (report_.damage.size() < damage_kept_max) report_.damage.push_back(std::move(damage));
+    keep(is_newer ? report_.newer : report_.damage, std::move(damage));
   }
   template <class Change>
   void count(Change change) {
@@ -30,9 +33,9 @@ class Findings {
   void merge(VerifyReport found) {
     const MutexLock lock(mutex_);
     report_.damage_count += found.damage_count;
-    for (Damage& damage : found.damage) {
-      if (report_.damage.size() < damage_kept_max) report_.damage.push_back(std::move(damage));
-    }
+    report_.newer_count += found.newer_count;
+    for (Damage& damage : found.damage) keep(report_.damage, std::move(damage));
+    for (Damage& newer : found.newer) keep(report_.newer, std::move(newer));
     report_.counts += found.counts;
   }
   VerifyReport take() {
@@ -41,7 +44,10 @@ class Findings {
   }
 
  private:
-  static constexpr size_t damage_kept_max = 10'000;
+  static constexpr size_t kept_max = 10'000;
+  static void keep(std::vector<Damage>& kept, Damage one) {
+    if (kept.size() < kept_max) kept.push_back(std::move(one));
+  }
   Observer& observer_;
   Mutex mutex_;
   VerifyReport report_ GUARDED_BY(mutex_);

@@ -148,7 +148,7 @@ bool DomainLog::admits(const format::LogEnvelope& envelope) const {
 Status DomainLog::read_record(uint64_t number) {
   const Bytes object = TRY(store_.get(log_key(domain_, number), std::nullopt));
   const ObjectId hash = ObjectId::from(crypto::hash(object));
-  const size_t alarms_before = alarms_.size();
+  const size_t alarms_before = alarms_.size(), newer_before = newer_.size();
   auto judged = judge(number, object);
   if (judged && number == known_.number && hash != known_.hash) {
     if (judged->is_unreadable) {
@@ -166,6 +166,7 @@ Status DomainLog::read_record(uint64_t number) {
   }
   if (!judged) {
     alarms_.resize(alarms_before);  // They come again with the next refresh().
+    newer_.erase(newer_.begin() + static_cast<ptrdiff_t>(newer_before), newer_.end());
     return std::move(judged.error());
   }
   // Only now: a record that stops us must stop the next refresh() as well.
@@ -260,7 +261,7 @@ Result<DomainLog::Judged> DomainLog::judge_newer(const format::LogEnvelope& enve
     return Judged{.accepted = Accepted{entry_of(envelope, author), {}}, .is_unreadable = false};
   }
   (author.role == Role::agent ? newer_by_agents_ : newer_by_trusted_) = true;
-  alarm(envelope.number, "was written by a newer version of Holdfast; what it says is not known to this one");
+  newer_.push_back(made_by_newer(fmt::format("log record {} of domain {}", envelope.number, domain_)));
   return Judged{};
 }
 

@@ -44,11 +44,15 @@ class DomainLog {
 
   const LogHead& head() const { return head_; }
   const std::vector<std::string>& alarms() const { return alarms_; }
+  // Records of later versions, which are no alarms: what they say is unknown, and nothing is wrong with them.
+  const std::vector<Error>& newer() const { return newer_; }
   // Records were damaged or are missing: what they said is not known, so nothing may be removed.
   bool is_damaged() const { return is_damaged_; }
-  // A later version's record said what this one cannot know: nothing may be removed, and which point is the latest is
-  // not known. If owner or collector said it, append() fails with `unsupported`; else for removals alone.
+  // A later version's record said what this one cannot know: nothing may be removed, and which of the domain's points
+  // is the latest is not known. If owner or collector said it, append() fails with `unsupported`; else for removals
+  // alone.
   bool is_beyond_us() const { return newer_by_agents_ || newer_by_trusted_; }
+  bool is_beyond_us_by_trusted() const { return newer_by_trusted_; }
   // Looks anew whether a later version has put something into key list or log by which no record of that kind may be
   // added, nor done what it stands for; then `unsupported`. For whoever did without append() for long.
   Status check_may_go_on(format::LogKind kind);
@@ -111,6 +115,7 @@ class DomainLog {
   uint64_t checkpoint_number_ = 0;       // The newest that was seen or written.
   std::vector<ObjectId> samples_;        // Hashes of every so-manieth record (log_checkpoint.h).
   std::vector<std::string> alarms_;
+  std::vector<Error> newer_;
   LogState state_;
 };
 

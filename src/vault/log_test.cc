@@ -346,7 +346,7 @@ TEST_F(LogTest, records_of_later_versions_that_may_be_passed_over_change_nothing
   EXPECT_GT(writer.state().clock().time(), before) << "it moves the log's clock all the same";
   ASSERT_TRUE(commit(writer, 1));
   ASSERT_TRUE(writer.write_checkpoint({}, rng_, clock_));
-  EXPECT_TRUE(writer.alarms().empty());
+  EXPECT_TRUE(writer.alarms().empty() && writer.newer().empty());
   EXPECT_FALSE(writer.is_beyond_us());
   EXPECT_EQ(writer.head().number, 4u);
 }
@@ -378,15 +378,17 @@ TEST_F(LogTest, what_a_later_version_says_as_owner_or_collector_stops_writing_bu
   DomainLog reader = log();
   ASSERT_TRUE(reader.refresh());
   EXPECT_EQ(reader.points().size(), 1u);
-  EXPECT_EQ(reader.alarms().size(), 1u);
-  EXPECT_TRUE(reader.is_beyond_us());
+  EXPECT_TRUE(reader.alarms().empty()) << "it is no damage";
+  ASSERT_EQ(reader.newer().size(), 1u);
+  EXPECT_TRUE(is_made_by_newer(reader.newer()[0]));
+  EXPECT_TRUE(reader.is_beyond_us() && reader.is_beyond_us_by_trusted());
   EXPECT_FALSE(reader.is_damaged());
   for (DomainLog* const log : {&writer, &reader}) {
     const auto committed = commit(*log, 2);
     ASSERT_FALSE(committed);
     EXPECT_EQ(committed.error().code(), ErrorCode::unsupported);
   }
-  ASSERT_TRUE(reader.write_checkpoint({.alarms_accepted = 1}, rng_, clock_));
+  ASSERT_TRUE(reader.write_checkpoint({}, rng_, clock_));
   EXPECT_EQ(reader.head().number, 4u);
   EXPECT_FALSE(store_.stat(checkpoint_key(own_domain, 4)));
 }
@@ -410,6 +412,8 @@ TEST_P(LaterAgentTest, stops_removals_only) {
   }
   EXPECT_TRUE(commit(writer, 1));
   EXPECT_TRUE(writer.is_beyond_us());
+  EXPECT_FALSE(writer.is_beyond_us_by_trusted());
+  EXPECT_EQ(writer.newer().size(), 1u);
   for (const auto kind : {format::LogKind::condemn, format::LogKind::purge, format::LogKind::clear,
                           format::LogKind::checkpoint}) {
     const auto removed = append(writer, kind, format::encode(format::PacksBody{}));

@@ -154,6 +154,15 @@ std::vector<std::string> Vault::alarms() {
   return alarms;
 }
 
+std::vector<Error> Vault::newer() {
+  const MutexLock lock(mutex_);
+  std::vector<Error> newer;
+  for (const auto& [id, domain] : domains_) {
+    if (domain) newer.insert(newer.end(), domain->log().newer().begin(), domain->log().newer().end());
+  }
+  return newer;
+}
+
 LocalState Vault::local_state() {
   const MutexLock lock(mutex_);
   for (const auto& [id, domain] : domains_) {

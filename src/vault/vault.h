@@ -99,6 +99,8 @@ class Vault {
   Result<std::vector<PointInfo>> points();
   // Alarms of all logs read so far.
   std::vector<std::string> alarms();
+  // Records of later versions in them.
+  std::vector<Error> newer();
   // To be kept for the next run.
   LocalState local_state();
   void set_pins(Pins pins) { state_.pins = std::move(pins); }
