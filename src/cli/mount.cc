@@ -27,6 +27,12 @@ Result<Exit> run(Context& context, const Arguments& arguments) {
   request.points = TRY(vault.points());
   const job::PointFilter filter = filter_of(arguments);
   std::erase_if(request.points, [&](const vault::PointInfo& point) { return !job::matches(filter, point); });
+  const auto latest = find_among(vault, request.points, "latest", filter);
+  if (latest) {
+    request.latest = latest->id;
+  } else if (!request.points.empty()) {
+    context.output().warn("there is no link 'latest': " + latest.error().message());
+  }
   request.allow_other = arguments.has("allow-other");
   request.stop = context.stop();
   const size_t point_count = request.points.size();
@@ -48,7 +54,7 @@ Command mount_command() {
           .summary = "Show recovery points as a read-only file system",
           .description =
               "Every point is a folder in DIR, named by its local time and the beginning of its id, and holds full "
-              "paths; DIR/latest leads to the newest, DIR/by-host and DIR/by-tag to those of a host or tag. Of a "
+              "paths; DIR/latest leads to the newest (where that is known), DIR/by-host and DIR/by-tag to those of a host or tag. Of a "
               "bucket the current objects are shown, those apart that can be no files. Points made later are not "
               "shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted or at Ctrl-C.",
           .options = options,

@@ -59,11 +59,12 @@ job::PointFilter filter_of(const Arguments& arguments) {
 
 namespace {
 
-// What a damaged record said is lost: it may have been the newest point.
-Status check_newest_is_known(vault::Vault& vault) {
+// What a damaged record said is lost: it may have been the newest point. So it is with what a later version said; but an
+// agent, which may say what it wants, can only keep from us which point of its own domain is the latest.
+Status check_newest_is_known(vault::Vault& vault, std::optional<vault::DomainId> found_in) {
   for (const vault::DomainId id : vault.keyring().domains()) {
     const vault::DomainLog& log = TRY(vault.domain(id))->log();
-    if (log.is_beyond_us()) {
+    if (log.is_beyond_us_by_trusted() || (log.is_beyond_us() && found_in.value_or(id) == id)) {
       return made_by_newer("a record in the log of domain " + std::to_string(id) + ", so which point is the latest");
     }
     if (!log.is_damaged()) continue;
@@ -81,9 +82,13 @@ Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, 
     return Error(ErrorCode::invalid, "'" + std::string(text) + "': a whole point is wanted here, not a path in one")
         .with_hint("Leave out ':' and what follows it.");
   }
-  const std::vector<vault::PointInfo> points = TRY(vault.points());
-  if (text == "latest") TRY_DO(check_newest_is_known(vault));
+  return find_among(vault, TRY(vault.points()), text, filter);
+}
+
+Result<vault::PointInfo> find_among(vault::Vault& vault, const std::vector<vault::PointInfo>& points,
+                                    std::string_view text, const job::PointFilter& filter) {
   auto found = job::resolve_point(points, text, filter);
+  if (text == "latest") TRY_DO(check_newest_is_known(vault, found ? std::optional(found->domain) : std::nullopt));
   if (!found && found.error().code() == ErrorCode::not_found) {
     return std::move(found.error()).with_hint("'holdfast points' lists what there is.");
   }

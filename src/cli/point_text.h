@@ -29,6 +29,9 @@ Status check_content_opens(vault::Vault& vault, const vault::PointInfo& point);
 Result<Bytes> key_of(const job::PointSpec& spec);
 // Finds what POINT or POINT:PATH names. `not_found` with a hint if there is none.
 Result<vault::PointInfo> find_point(vault::Vault& vault, std::string_view text, const job::PointFilter& filter);
+// The same among points that were read from this vault, oldest first.
+Result<vault::PointInfo> find_among(vault::Vault& vault, const std::vector<vault::PointInfo>& points,
+                                    std::string_view text, const job::PointFilter& filter);
 Result<PointAndKey> find_point_and_key(vault::Vault& vault, std::string_view text, const job::PointFilter& filter);
 
 }  // namespace holdfast::cli

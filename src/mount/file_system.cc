@@ -87,8 +87,9 @@ void OpenFolder::passed(uint64_t place, ByteView key) {
   if (place % mark_every == 0) marks_.try_emplace(place, last_key_);
 }
 
-FileSystem::FileSystem(const std::vector<vault::PointInfo>& points, size_t cache_size_bytes)
-    : nodes_(cache_size_bytes / 4), blocks_(cache_size_bytes - cache_size_bytes / 4), top_(points) {
+FileSystem::FileSystem(const std::vector<vault::PointInfo>& points, const std::optional<ObjectId>& latest,
+                       size_t cache_size_bytes)
+    : nodes_(cache_size_bytes / 4), blocks_(cache_size_bytes - cache_size_bytes / 4), top_(points, latest) {
   for (const vault::PointInfo& point : points) {
     size_bytes_ += point.point.size_bytes;
     entry_count_ += point.point.entry_count;
@@ -96,8 +97,8 @@ FileSystem::FileSystem(const std::vector<vault::PointInfo>& points, size_t cache
 }
 
 Result<std::unique_ptr<FileSystem>> FileSystem::open(vault::Vault& vault, const std::vector<vault::PointInfo>& points,
-                                                     size_t cache_size_bytes) {
-  std::unique_ptr<FileSystem> opened(new FileSystem(points, cache_size_bytes));
+                                                     const std::optional<ObjectId>& latest, size_t cache_size_bytes) {
+  std::unique_ptr<FileSystem> opened(new FileSystem(points, latest, cache_size_bytes));
   for (const vault::PointInfo& point : points) {
     auto& readers = opened->readers_[point.domain];
     if (readers == nullptr) {

@@ -44,9 +44,9 @@ class OpenFolder {
 
 class FileSystem {
  public:
-  // `points`: oldest first. The vault outlives it.
+  // `points`: oldest first; `latest` is one of them, or none if that is not known. The vault outlives it.
   static Result<std::unique_ptr<FileSystem>> open(vault::Vault& vault, const std::vector<vault::PointInfo>& points,
-                                                  size_t cache_size_bytes);
+                                                  const std::optional<ObjectId>& latest, size_t cache_size_bytes);
 
   // What is named. `not_found`. The kernel then holds the inode until it forgets it.
   Result<struct stat> look_up(uint64_t parent, std::string_view name);
@@ -71,7 +71,8 @@ class FileSystem {
   size_t held_inode_count() { return inodes_.size(); }
 
  private:
-  FileSystem(const std::vector<vault::PointInfo>& points, size_t cache_size_bytes);
+  FileSystem(const std::vector<vault::PointInfo>& points, const std::optional<ObjectId>& latest,
+             size_t cache_size_bytes);
   struct Place {
     const TopFolders::Node* top = nullptr;  // Set above the points, and for a point's root.
     PointView* view = nullptr;              // Set in a point.

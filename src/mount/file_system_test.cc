@@ -21,7 +21,9 @@ class FileSystemTest : public ::testing::Test {
   void open(size_t cache_size_bytes = small_cache_size_bytes) {
     auto points = bed.vault->points();
     ASSERT_TRUE(points.has_value());
-    auto opened = FileSystem::open(*bed.vault, *points, cache_size_bytes);
+    std::optional<ObjectId> latest;
+    if (!points->empty() && latest_is_known) latest = points->back().id;
+    auto opened = FileSystem::open(*bed.vault, *points, latest, cache_size_bytes);
     ASSERT_TRUE(opened.has_value()) << opened.error().message();
     system = std::move(*opened);
   }
@@ -71,6 +73,7 @@ class FileSystemTest : public ::testing::Test {
 
   job::testing::TestBed bed{17};
   std::unique_ptr<FileSystem> system;
+  bool latest_is_known = true;
 };
 
 TEST_F(FileSystemTest, points_are_found_by_time_host_and_tag) {
@@ -89,6 +92,15 @@ TEST_F(FileSystemTest, points_are_found_by_time_host_and_tag) {
   EXPECT_EQ(*system->read_link(at({"latest"})), name_of(second));
   EXPECT_EQ(*system->read_link(at({"by-tag", "a_b", name_of(first)})), "../../" + name_of(first));
   EXPECT_EQ(system->look_up(TopFolders::root_inode, "nothing").error().code(), ErrorCode::not_found);
+}
+
+// As where a later version has written into the log.
+TEST_F(FileSystemTest, where_the_latest_is_not_known_nothing_passes_for_it) {
+  const auto point = bed.backup(job::testing::sample_tree(1));
+  latest_is_known = false;
+  open();
+  EXPECT_EQ(names(TopFolders::root_inode),
+            (std::vector<std::string>{".", "..", name_of(point), "by-host", "by-tag"}));
 }
 
 TEST_F(FileSystemTest, every_byte_reads_at_any_offset_through_a_small_cache) {

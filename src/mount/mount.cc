@@ -70,7 +70,7 @@ Status run_mount(vault::Vault& vault, const MountRequest& request) {
   if (place.kind != os::FileKind::directory) {
     return Error(ErrorCode::invalid, request.directory + ": not a folder").with_hint("Mount onto an empty folder.");
   }
-  const auto system = TRY(FileSystem::open(vault, request.points, request.cache_size_bytes));
+  const auto system = TRY(FileSystem::open(vault, request.points, request.latest, request.cache_size_bytes));
   std::atomic<bool> stopping = false;
   const unsigned processors = std::clamp(std::thread::hardware_concurrency(), worker_count_min, worker_count_max);
   const unsigned worker_count = request.worker_count == 0 ? processors : request.worker_count;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace holdfast::mount {
 struct MountRequest {
   std::string directory;
   std::vector<vault::PointInfo> points;    // Oldest first. What comes later is not shown.
+  std::optional<ObjectId> latest;          // Of them; none: there is no link to it.
   bool allow_other = false;                // Other users see it too, by the modes of the files.
   size_t cache_size_bytes = 128 << 20;
   unsigned worker_count = 0;               // 0: one for each processor, within bounds.

@@ -4,6 +4,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "os/local_time.h"
 
 namespace holdfast::mount {
@@ -47,7 +49,7 @@ uint64_t TopFolders::folder_of(uint64_t parent, const std::string& name, UnixTim
   return add(parent, name, Kind::folder, time).inode;
 }
 
-TopFolders::TopFolders(const std::vector<vault::PointInfo>& points) {
+TopFolders::TopFolders(const std::vector<vault::PointInfo>& points, const std::optional<ObjectId>& latest) {
   const UnixTimeNs newest = points.empty() ? 0 : points.back().point.begun;
   add(root_inode, "", Kind::folder, newest);
   for (size_t place = 0; place < points.size(); ++place) {
@@ -65,7 +67,9 @@ TopFolders::TopFolders(const std::vector<vault::PointInfo>& points) {
     link_from(by_host, point.point.host);
     for (const std::string& tag : point.point.tags) link_from(by_tag, tag);
   }
-  if (!points.empty()) add(root_inode, "latest", Kind::link, newest).link_target = point_name(points.back());
+  const auto is_latest = [&](const vault::PointInfo& point) { return point.id == latest; };
+  const auto shown = std::ranges::find_if(points, is_latest);
+  if (shown != points.end()) add(root_inode, "latest", Kind::link, newest).link_target = point_name(*shown);
 }
 
 const TopFolders::Node* TopFolders::find(uint64_t inode) const {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,7 @@ namespace holdfast::mount {
 
 // The folders above the points:
 //   /<time>-<id>                      the points
-//   /latest                           a link to the newest
+//   /latest                           a link to the newest, where that is known
 //   /by-host/<host>/<time>-<id>       links to the points
 //   /by-tag/<tag>/<time>-<id>
 // A point stands in one place only, since a folder of two names would confuse the kernel. Immutable.
@@ -30,8 +31,8 @@ class TopFolders {
     std::vector<std::pair<std::string, uint64_t>> children;  // In order of listing.
   };
 
-  // `points`: oldest first.
-  explicit TopFolders(const std::vector<vault::PointInfo>& points);
+  // `points`: oldest first; `latest`: one of them, or none.
+  TopFolders(const std::vector<vault::PointInfo>& points, const std::optional<ObjectId>& latest);
 
   static constexpr uint64_t root_inode = 1;
   const Node* find(uint64_t inode) const;

@@ -8,6 +8,7 @@ Status ProgramServices::mount_points(vault::Vault& vault, const cli::PointsMount
   mount::MountRequest wanted;
   wanted.directory = request.directory;
   wanted.points = request.points;
+  wanted.latest = request.latest;
   wanted.allow_other = request.allow_other;
   wanted.stop = request.stop;
   wanted.mounted = request.mounted;
