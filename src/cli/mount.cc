@@ -54,9 +54,10 @@ Command mount_command() {
           .summary = "Show recovery points as a read-only file system",
           .description =
               "Every point is a folder in DIR, named by its local time and the beginning of its id, and holds full "
-              "paths; DIR/latest leads to the newest (where that is known), DIR/by-host and DIR/by-tag to those of a host or tag. Of a "
-              "bucket the current objects are shown, those apart that can be no files. Points made later are not "
-              "shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted or at Ctrl-C.",
+              "paths; DIR/latest leads to the newest, where that is known, DIR/by-host and DIR/by-tag to those of a "
+              "host or tag. Of a bucket the current objects are shown, those apart that can be no files. Points made "
+              "later are not shown. Bytes are read and checked as they are asked for. Ends when DIR is unmounted or at "
+              "Ctrl-C.",
           .options = options,
           .positionals_min = 1,
           .positionals_max = 1,

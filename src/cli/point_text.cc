@@ -59,7 +59,7 @@ job::PointFilter filter_of(const Arguments& arguments) {
 
 namespace {
 
-// What a damaged record said is lost: it may have been the newest point. So it is with what a later version said; but an
+// What a damaged record said is lost: it may have been the newest point. So may be what a later version said; but an
 // agent, which may say what it wants, can only keep from us which point of its own domain is the latest.
 Status check_newest_is_known(vault::Vault& vault, std::optional<vault::DomainId> found_in) {
   for (const vault::DomainId id : vault.keyring().domains()) {

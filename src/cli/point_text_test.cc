@@ -21,8 +21,13 @@ class LatestTest : public ::testing::Test {
     web_ = std::make_unique<vault::Vault>(bed_.store,
                                           vault::open_test_vault(bed_.store, vault::KeyFile{std::move(*file)}),
                                           vault::LocalState{}, bed_.rng, bed_.clock);
-    webs_ = bed_.backup_into(*web_, sample_tree(1, 4), {.host = "web"});
-    owners_ = bed_.backup(sample_tree(2, 4), {.host = "owner"});
+    webs_ = bed_.backup_into(*web_, sample_tree(1, 4), of_host("web"));
+    owners_ = bed_.backup(sample_tree(2, 4), of_host("owner"));
+  }
+  static job::BackupRequest of_host(std::string_view host) {
+    job::BackupRequest request;
+    request.host = host;
+    return request;
   }
   Result<vault::PointInfo> latest(std::optional<std::string> host) {
     const auto owner = bed_.reopen(bed_.store);

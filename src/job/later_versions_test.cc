@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
+
+#include "base/mutex.h"
 #include "base/newer.h"
 #include "crypto/hash.h"
+#include "format/entry.h"
 #include "job/collect.h"
 #include "job/copy.h"
 #include "job/forget.h"
@@ -32,7 +36,10 @@ class FeatureStore final : public store::Decorator {
       : Decorator(store::borrow(store)), owner_(owner) {}
   void add_at(size_t looks) { looks_left_ = looks; }
   bool is_added() const { return is_added_; }
-  const std::vector<std::string>& changed_after() const { return changed_after_; }
+  std::vector<std::string> changed_after() {
+    const MutexLock lock(mutex_);
+    return changed_after_;
+  }
 
   Status list(std::string_view prefix, std::string_view after,
               const std::function<Status(const store::ObjectInfo&)>& visit) override {
@@ -57,12 +64,15 @@ class FeatureStore final : public store::Decorator {
 
  private:
   void note(std::string_view key) {
-    if (is_added_) changed_after_.emplace_back(key);
+    if (!is_added_) return;
+    const MutexLock lock(mutex_);
+    changed_after_.emplace_back(key);
   }
   const vault::Keyring& owner_;
-  size_t looks_left_ = 0;
-  bool is_added_ = false;
-  std::vector<std::string> changed_after_;
+  std::atomic<size_t> looks_left_ = 0;
+  std::atomic<bool> is_added_ = false;
+  Mutex mutex_;
+  std::vector<std::string> changed_after_ GUARDED_BY(mutex_);
 };
 
 class LaterVersionsTest : public ::testing::Test {

@@ -5,6 +5,7 @@
 
 #include "crypto/hash.h"
 #include "job/index_merger.h"
+#include "vault/pack_survey.h"
 
 namespace holdfast::job {
 

@@ -62,11 +62,12 @@ struct VerifyReport {
   uint64_t newer_count = 0;
 };
 
-// Checks the vault as far as our keys and our version reach: key lists, logs (their alarms are damage), index segments, that every pack
-// named is there in its size, every tree of every live point (each node once), and that the index knows every chunk and
-// piece. With `read_data` every byte of every object is covered: one flipped bit anywhere is found. Damage is in the
-// report, and so is what a later version made, whose success says only that the vault could be examined: it fails where a pack may be whole and nobody can
-// know, as while devices are away. Each damage is also told to the observer.
+// Checks the vault as far as our keys and our version reach: key lists, logs (their alarms are damage), index segments,
+// that every pack named is there in its size, every tree of every live point (each node once), and that the index knows
+// every chunk and piece. With `read_data` every byte of every object is covered: one flipped bit anywhere is found.
+// Damage is in the report, and apart from it what a later version made; success says only that the vault could be
+// examined: it fails where a pack may be whole and nobody can know, as while devices are away. Each damage is also told
+// to the observer.
 Result<VerifyReport> run_verify(vault::Vault& vault, const VerifyRequest& request, Observer& observer);
 
 }  // namespace holdfast::job

@@ -62,8 +62,8 @@ class DomainLog {
   bool is_fenced(const format::SessionId& session) const { return state_.is_fenced(session); }
   bool was_forgotten(const ObjectId& point) const { return state_.was_forgotten(point); }
 
-  // Appends a record after refreshing, if check_may_go_on(); `admit` is asked each time the log was read to its end and may refuse. Retries
-  // while others append. Yields the record's hash.
+  // Appends a record after refreshing, if check_may_go_on(); `admit` is asked each time the log was read to its end and
+  // may refuse. Retries while others append. Yields the record's hash.
   Result<ObjectId> append(format::LogKind kind, ByteView body, Rng& rng, Clock& clock,
                           const std::function<Status()>& admit);
 

@@ -12,6 +12,7 @@ tests/e2e/golden_test.py reads them.
 
 import argparse
 import base64
+import glob
 import hashlib
 import io
 import json
@@ -40,6 +41,7 @@ RECIPIENT = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
 # Where the vault is, and what time changes.
 VOLATILE = ("store", "points_kept", "points_overdue")
 KIND_AT = 82  # In a log record.
+FAKETIME = sorted(glob.glob("/usr/lib/*/faketime/libfaketime.so.1"))
 COMPRESSIONS = ("fast", "auto", "better", "max")
 
 
@@ -224,7 +226,7 @@ def make_rich(golden):
     golden.look(tree, "content/text", "content/chunks", "content/many-extents")
     for command in (("key", "list"), ("hold", "list"), ("vault", "lock"), ("vault", "info")):
         golden.says(*command)
-    # The checkpoint, 14, is another vault's; to clear, 10, a pack must have been gone for a month.
+    # The checkpoint, 14, and clearing, 10, are other vaults'.
     kinds = {path.read_bytes()[KIND_AT] for path in Path(f"{place}/vault/log").rglob("0*") if path.is_file()}
     assert kinds == set(range(1, 14)) - {10}, kinds
 
@@ -242,6 +244,32 @@ def make_log(golden):
     assert list(Path(f"{golden.place}/vault/state").rglob("0*")), "no state object was made"
     golden.backup(tree, "--host", "golden", "--tag", "behind it")
     golden.look(tree, "file")
+
+
+def make_cleared(golden):
+    """A log that says of purged packs that nothing of them is left (10), as a collection may months later."""
+    tree, user = f"{golden.place}/tree", golden.user
+
+    def go_to(day):
+        user.environment.update({"LD_PRELOAD": FAKETIME[0], "FAKETIME": f"-{120 - day}d", "DONT_FAKE_MONOTONIC": "1",
+                                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+
+    go_to(day=0)
+    make_small_tree(tree, 15)
+    golden.create("--parity", "0")
+    first = golden.backup(tree, "--host", "golden")
+    Path(f"{tree}/in chunks").write_bytes(bytes(random.Random(16).choices(b"acgt", k=70_000)))
+    last = golden.backup(tree, "--host", "golden")
+    golden.forget(first)
+    for _ in range(2):
+        user.run("collect", "--keep-deleted", "0")
+    for day in range(8, 112, 8):  # No record moves the log's clock by more than eight days.
+        go_to(day)
+        user.run("tag", last, "--set", f"day {day}")
+    user.run("collect", "--keep-deleted", "0")
+    kinds = {path.read_bytes()[KIND_AT] for path in Path(f"{golden.place}/vault/log").rglob("0*") if path.is_file()}
+    assert {7, 9, 10} <= kinds, kinds
+    golden.look(tree, "text", "in chunks")
 
 
 def make_bucket_objects(s3, name, is_moto):
@@ -372,6 +400,7 @@ def make_bucket(golden):
 MAKERS = {
     "rich-1": (make_rich, "PLACE/vault"),
     "log-1": (make_log, "PLACE/vault"),
+    "cleared-1": (make_cleared, "PLACE/vault"),
     "parity-1": (make_parity, "PLACE/vault"),
     "devices-1": (make_devices, "devices:PLACE/vault/a,PLACE/vault/b,PLACE/vault/c?data=2&parity=1"),
     "archive-1": (make_archive, "PLACE/vault/point.holdfast"),
