@@ -52,7 +52,9 @@ class Generator : public net::HttpTransport {
       if (name == "acl") return aws::error_answer(501, "NotImplemented");
       if (name == "versions") lists = true;
       if (name == "key-marker") after = value;
-      if (name == "versioning") return aws::http_answer(200, "<VersioningConfiguration/>");
+      if (name == "versioning") {
+        return aws::http_answer(200, "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+      }
     }
     if (is_object) return bytes(request);
     if (lists) return list(first_after(after));

@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "aws/s3/object_text.h"
 #include "aws/time_text.h"
 
 namespace holdfast::serve {
@@ -27,7 +28,7 @@ bool names_etag(std::string_view list, std::string_view etag) {
     while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
     while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
     if (item.starts_with("W/")) item.remove_prefix(2);
-    if (item.size() >= 2 && item.front() == '"' && item.back() == '"') item = item.substr(1, item.size() - 2);
+    item = aws::s3::unquoted(item);
     if (item == "*" || item == etag) return true;
   }
   return false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "aws/received_body.h"
+#include "aws/s3/object_text.h"
 #include "aws/xml.h"
 #include "base/hash_id.h"
 
@@ -28,8 +29,7 @@ Outcome<pugi::xml_document> parse(std::string_view text, std::string_view root) 
 
 // An ETag with quotes or without, as `&quot;` or not.
 std::optional<Bytes> md5_of_etag(std::string_view etag) {
-  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-  auto md5 = from_hex(etag);
+  auto md5 = from_hex(aws::s3::unquoted(etag));
   return md5 && md5->size() == md5_size_bytes ? std::move(md5) : std::nullopt;
 }
 

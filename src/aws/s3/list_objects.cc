@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "aws/s3/listing_text.h"
+#include "aws/time_text.h"
 #include "aws/xml.h"
 
 namespace holdfast::aws::s3 {
@@ -14,22 +16,14 @@ constexpr uint64_t page_size_bytes_max = 8 << 20;
 
 Result<ListedObject> read_object(const pugi::xml_node& node, bool is_encoded) {
   ListedObject object;
-  std::string key = child_text(node, "Key");
-  if (is_encoded) {
-    // S3 writes a blank in a key as "+" here.
-    for (char& c : key) {
-      if (c == '+') c = ' ';
-    }
-    auto decoded = percent_decode(key);
-    if (!decoded) return Error(ErrorCode::corrupt, decoded.error().message());
-    key = *std::move(decoded);
-  }
+  object.key = TRY(listed_key(node, "Key", is_encoded));
   const auto size_bytes = child_number(node, "Size");
-  if (key.empty() || !size_bytes) return Error(ErrorCode::corrupt, "an object without key or size");
-  object.key = std::move(key);
+  if (object.key.empty() || !size_bytes) return Error(ErrorCode::corrupt, "an object without key or size");
   object.size_bytes = *size_bytes;
   object.etag = child_text(node, "ETag");
   object.storage_class = child_text(node, "StorageClass");
+  object.modified = parse_iso_time(child_text(node, "LastModified"));
+  object.is_thawed = is_thawed(node);
   return object;
 }
 
@@ -59,6 +53,7 @@ Result<ListObjectsPage> list_objects(const Bucket& bucket, const ListObjects& re
                 {"prefix", std::string(request.prefix)},
                 {"max-keys", std::to_string(request.key_count_max)}};
   if (!request.start_after.empty()) call.query.emplace_back("start-after", request.start_after);
+  if (request.with_thawed) call.headers.push_back(wants_restore_status());
   call.answer_size_bytes_max = page_size_bytes_max;
   const std::string doing = "list " + naming(bucket, request.prefix);
   const Client::Answer answer = TRY(bucket.client.call(call, std::move(stop)).during(doing));

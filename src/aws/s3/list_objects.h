@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "aws/s3/bucket.h"
@@ -11,13 +12,16 @@ struct ListObjects {
   std::string_view prefix = {};
   std::string_view start_after = {};   // Only keys that sort after it.
   uint32_t key_count_max = 1000;  // Servers send no more than 1000 a page whatever is asked.
+  bool with_thawed = false;        // Asks for is_thawed.
 };
 
 struct ListedObject {
   std::string key;
   uint64_t size_bytes = 0;
-  std::string etag;
+  std::string etag;                      // As the server writes it, in quotes.
   std::string storage_class;
+  std::optional<UnixTimeNs> modified = {};
+  bool is_thawed = false;                // Archived, but readable for a while.
 };
 
 struct ListObjectsPage {

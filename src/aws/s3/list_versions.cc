@@ -13,7 +13,6 @@ namespace {
 
 // 1000 versions whose keys of 1024 bytes are encoded as three each, and what stands around them.
 constexpr uint64_t page_size_bytes_max = 8 << 20;
-constexpr UnixTimeNs second_ns = 1'000'000'000;
 constexpr size_t version_id_size_max = 2048;
 
 Result<ListedVersion> read_version(const pugi::xml_node& node, bool is_encoded, bool is_delete_marker) {
@@ -27,15 +26,14 @@ Result<ListedVersion> read_version(const pugi::xml_node& node, bool is_encoded, 
   if (version.key.empty() || version.version_id.size() > version_id_size_max || !modified) {
     return Error(ErrorCode::corrupt, "a version without key or time");
   }
-  version.modified = *modified / second_ns * second_ns;
+  version.modified = whole_seconds(*modified);
   if (is_delete_marker) return version;
   const auto size_bytes = child_number(node, "Size");
   if (!size_bytes) return Error(ErrorCode::corrupt, "a version without size");
   version.size_bytes = *size_bytes;
   version.etag = unquoted(child_text(node, "ETag"));
   version.storage_class = child_text(node, "StorageClass");
-  const pugi::xml_node restore = node.child("RestoreStatus");
-  version.is_thawed = child_text(restore, "IsRestoreInProgress") == "false" && restore.child("RestoreExpiryDate");
+  version.is_thawed = is_thawed(node);
   return version;
 }
 
@@ -90,7 +88,7 @@ Result<ListVersionsPage> list_versions(const Bucket& bucket, const ListVersions&
                 {"max-keys", std::to_string(request.count_max)}};
   if (!request.key_marker.empty()) call.query.emplace_back("key-marker", request.key_marker);
   if (!request.version_id_marker.empty()) call.query.emplace_back("version-id-marker", request.version_id_marker);
-  call.headers.push_back({"x-amz-optional-object-attributes", "RestoreStatus"});
+  call.headers.push_back(wants_restore_status());
   call.answer_size_bytes_max = page_size_bytes_max;
   const std::string doing = "list the versions of " + naming(bucket, request.prefix);
   const Client::Answer answer = TRY(bucket.client.call(call, std::move(stop)).during(doing));

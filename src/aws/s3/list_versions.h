@@ -21,8 +21,7 @@ struct ListedVersion {
   std::string version_id;  // "null" of objects without versions.
   bool is_delete_marker = false;
   bool is_latest = false;
-  // Whole seconds: servers that tell fractions tell them of some versions and not of others, so that they mislead.
-  UnixTimeNs modified = 0;
+  UnixTimeNs modified = 0;  // Whole seconds.
   uint64_t size_bytes = 0;
   std::string etag;        // Without quotes.
   std::string storage_class;

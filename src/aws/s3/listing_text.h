@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <string>
 
-#include "aws/uri.h"
+#include "aws/s3/object_text.h"
 #include "aws/xml.h"
+#include "net/http.h"
 
 // What listings have in common.
 namespace holdfast::aws::s3 {
 
-// The key in a child of `node`. S3 writes a blank in an encoded key as "+".
+// The key in a child of `node`.
 inline Result<std::string> listed_key(const pugi::xml_node& node, const char* name, bool is_encoded) {
   std::string key = child_text(node, name);
   if (!is_encoded) return key;
-  std::replace(key.begin(), key.end(), '+', ' ');
-  auto decoded = percent_decode(key);
+  auto decoded = decode_key(std::move(key));
   if (!decoded) return Error(ErrorCode::corrupt, decoded.error().message());
   return decoded;
 }
 
-// ETags stand in quotes.
-inline std::string unquoted(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  return std::string(text);
+// What an item of a listing says of its archived bytes, where wants_restore_status() went with the request.
+inline net::HttpHeader wants_restore_status() { return {"x-amz-optional-object-attributes", "RestoreStatus"}; }
+inline bool is_thawed(const pugi::xml_node& node) {
+  const pugi::xml_node restore = node.child("RestoreStatus");
+  return child_text(restore, "IsRestoreInProgress") == "false" && restore.child("RestoreExpiryDate");
 }
 
 }  // namespace holdfast::aws::s3

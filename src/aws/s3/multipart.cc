@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aws/s3/multipart.h"
 
-#include "aws/s3/listing_text.h"
+#include "aws/s3/object_text.h"
 #include "aws/s3/settings_call.h"
 #include "aws/xml.h"
 
@@ -89,7 +89,7 @@ Result<CompletedUpload> complete_upload(const Bucket& bucket, const Upload& uplo
   const pugi::xml_document document =
       TRY(parse_xml(answer.response.body, "CompleteMultipartUploadResult").during(doing));
   return CompletedUpload{
-      .etag = unquoted(child_text(document.document_element(), "ETag")),
+      .etag = std::string(unquoted(child_text(document.document_element(), "ETag"))),
       .version_id = std::string(net::find_header(answer.response.headers, "x-amz-version-id").value_or(""))};
 }
 

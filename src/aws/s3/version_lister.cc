@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <map>
 
+#include "aws/s3/list_objects.h"
+#include "aws/s3/listing_text.h"
+
 namespace holdfast::aws::s3 {
 
 namespace {
@@ -22,6 +25,19 @@ constexpr size_t asked_count_max = 1'000;
 constexpr uint32_t page_of_many = 1'000;
 constexpr uint32_t page_of_one_key = 32;
 
+Result<ListedVersion> as_version(ListedObject object) {
+  if (!object.modified) return Error(ErrorCode::corrupt, "an object without time");
+  return ListedVersion{.key = std::move(object.key),
+                       .version_id = "null",
+                       .is_delete_marker = false,
+                       .is_latest = true,
+                       .modified = whole_seconds(*object.modified),
+                       .size_bytes = object.size_bytes,
+                       .etag = std::string(unquoted(object.etag)),
+                       .storage_class = std::move(object.storage_class),
+                       .is_thawed = object.is_thawed};
+}
+
 Error stopped() { return Error(ErrorCode::cancelled, "the listing was stopped"); }
 
 }  // namespace
@@ -30,6 +46,7 @@ VersionLister::Range::Range(std::string from) : after(std::move(from)), pages(pa
 
 VersionLister::VersionLister(const Bucket& bucket, ListingRequest request, std::stop_token stop)
     : bucket_(bucket),
+      listed_(request.listed),
       prefix_(std::move(request.prefix)),
       only_key_(request.only_key),
       outer_stop_(std::move(stop), [this] { stop_.request_stop(); }),
@@ -132,19 +149,35 @@ bool VersionLister::trim(ListVersionsPage& page, Range& range, size_t page_count
   return is_reached;
 }
 
+Result<ListVersionsPage> VersionLister::fetch(const ListVersions& request) {
+  if (listed_ == Listed::versions) return list_versions(bucket_, request, stop_.get_token());
+  auto listed = TRY(list_objects(bucket_,
+                                 {.prefix = request.prefix,
+                                  .start_after = request.key_marker,
+                                  .key_count_max = request.count_max,
+                                  .with_thawed = true},
+                                 stop_.get_token()));
+  ListVersionsPage page;
+  page.is_truncated = listed.is_truncated;
+  if (page.is_truncated) page.next_key_marker = listed.objects.back().key;
+  page.versions.reserve(listed.objects.size());
+  for (ListedObject& object : listed.objects) {
+    auto version = TRY(as_version(std::move(object)).during("list " + naming(bucket_, prefix_)));
+    page.versions.push_back(std::move(version));
+  }
+  return page;
+}
+
 void VersionLister::list(Range& range) {
   std::string key = range.after, version_id;
   for (size_t page_count = 1;; ++page_count) {
     // A key comes before all that go on behind it.
     const uint32_t count_max = only_key_ && page_count == 1 ? page_of_one_key : page_of_many;
-    auto page = list_versions(
-        bucket_,
-        {.prefix = prefix_,
-         .key_marker = key,
-         .version_id_marker = version_id,
-         .count_max = count_max,
-         .may_begin_with_marker = page_count == 1},  // trim() takes away what is the range's before.
-        stop_.get_token());
+    auto page = fetch({.prefix = prefix_,
+                       .key_marker = key,
+                       .version_id_marker = version_id,
+                       .count_max = count_max,
+                       .may_begin_with_marker = page_count == 1});  // trim() takes away what is the range's before.
     if (!page) {
       range.pages.push(std::move(page.error()));
       return;

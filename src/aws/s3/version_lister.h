@@ -22,7 +22,14 @@ struct RankedVersion {
   uint32_t rank = 0;
 };
 
+enum class Listed : uint8_t {
+  versions,
+  // ListObjectsV2: objects as they are, each as a version "null". All there is where versions were never kept.
+  current,
+};
+
 struct ListingRequest {
+  Listed listed = Listed::versions;
   std::string prefix;
   // Keys, ascending: what lies between two of them is listed by itself, several such ranges at once. Without them a
   // listing that turns out long is divided by guesses.
@@ -31,8 +38,8 @@ struct ListingRequest {
   bool only_key = false;  // Only the key that `prefix` is. REQUIRES: neither splits nor several threads.
 };
 
-// All versions in a bucket, by ascending key, the newest of a key first. Pages are fetched ahead by several threads;
-// memory is bounded whatever the bucket's size. One thread uses it.
+// All versions in a bucket, or its objects as they are, by ascending key, the newest of a key first. Pages are fetched
+// ahead by several threads; memory is bounded whatever the bucket's size. One thread uses it.
 class VersionLister {
  public:
   // `bucket` must outlive this.
@@ -57,6 +64,7 @@ class VersionLister {
 
   void work();
   void list(Range& range);
+  Result<ListVersionsPage> fetch(const ListVersions& request);
   Range* take_range() EXCLUDES(mutex_);
   Range* range_to_read() EXCLUDES(mutex_);
   std::optional<std::string> next_boundary() REQUIRES_LOCK(mutex_);
@@ -70,6 +78,7 @@ class VersionLister {
   Status emit(std::vector<Grouped> group);
 
   const Bucket& bucket_;
+  const Listed listed_;
   const std::string prefix_;
   const bool only_key_;
   std::stop_source stop_;

@@ -37,7 +37,7 @@ class VersionListerTest : public ::testing::Test {
  protected:
   // What the server answers, by the query's markers.
   using Answer = std::function<std::string(const Query&)>;
-  Result<std::string> list(Answer answer, std::vector<std::string> splits = {}) {
+  Result<std::string> list(Answer answer, std::vector<std::string> splits = {}, Listed listed = Listed::versions) {
     FakeTransport transport([&](const net::HttpRequest& request) -> Result<net::HttpResponse> {
       const Query query = *parse_query(std::string_view(request.url).substr(request.url.find('?') + 1));
       return http_answer(200, answer(query));
@@ -48,7 +48,8 @@ class VersionListerTest : public ::testing::Test {
     options.retry.attempt_count_max = 1;
     Client client(options, transport, credentials_, clock_, rng_);
     const Bucket bucket{.client = client, .name = "bucket", .style = AddressStyle::path};
-    VersionLister lister(bucket, {.prefix = "", .splits = std::move(splits), .thread_count = 4}, {});
+    VersionLister lister(
+        bucket, {.listed = listed, .prefix = "", .splits = std::move(splits), .thread_count = 4}, {});
     std::string all;
     while (auto found = TRY(lister.next())) {
       all += found->listed.key + found->listed.version_id + (found->listed.is_delete_marker ? "!" : "") +
@@ -91,6 +92,37 @@ TEST_F(VersionListerTest, ranges_whose_pages_begin_with_the_key_they_follow_over
     ASSERT_TRUE(divided) << divided.error().message();
     EXPECT_EQ(*divided, *undivided);
   }
+}
+
+std::string object(const std::string& key, const std::string& time = "2026-01-01T00:00:00.123Z") {
+  return "<Contents><Key>" + key + "</Key><LastModified>" + time + "</LastModified><ETag>\"e\"</ETag><Size>3</Size>" +
+         "</Contents>";
+}
+
+TEST_F(VersionListerTest, objects_as_they_are_come_once_each_however_they_are_divided) {
+  const std::vector<std::string> all{"a", "b", "c", "d", "e", "f", "g"};
+  const auto answer = [&](const Query& query) {
+    EXPECT_EQ(value(query, "list-type"), "2");
+    auto from = std::upper_bound(all.begin(), all.end(), value(query, "start-after"));
+    std::string inside;
+    for (int count = 0; from != all.end() && count < 2; ++count) inside += object(*from++);
+    return "<ListBucketResult>" + inside + "<IsTruncated>" + (from == all.end() ? "false" : "true") +
+           "</IsTruncated></ListBucketResult>";
+  };
+  for (const std::vector<std::string>& splits :
+       {std::vector<std::string>{}, {"a"}, {"b", "bb", "e"}, {"a", "b", "c", "d", "e", "f", "g", "h"}}) {
+    const auto found = list(answer, splits, Listed::current);
+    ASSERT_TRUE(found) << found.error().message();
+    EXPECT_EQ(*found, "anull0 bnull0 cnull0 dnull0 enull0 fnull0 gnull0 ");
+  }
+}
+
+TEST_F(VersionListerTest, an_object_without_its_time_is_none) {
+  const auto found = list(
+      [](const Query&) { return "<ListBucketResult>" + object("a", "yesterday") + "</ListBucketResult>"; }, {},
+      Listed::current);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), ErrorCode::corrupt);
 }
 
 TEST_F(VersionListerTest, pages_follow_each_other_and_ranks_count_from_the_oldest_of_a_second) {

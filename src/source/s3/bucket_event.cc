@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "aws/uri.h"
+#include "aws/s3/object_text.h"
 
 namespace holdfast::source {
 
@@ -56,23 +56,15 @@ Status add(const std::string& bucket, std::string key, BucketMessage& message) {
   return {};
 }
 
-// As in a query: a space is a plus.
-Result<std::string> decoded_key(std::string key) {
-  std::replace(key.begin(), key.end(), '+', ' ');
-  auto plain = aws::percent_decode(key);
-  if (!plain) return unclear("whose key is not encoded as it should be");
-  return plain;
-}
-
 Status add_record(const object& record, BucketMessage& message) {
   const auto source = text(record, "eventSource");
   if (!source) return unclear("with a record that names no source");
   if (!source->ends_with(s3_ending)) return {};
   const auto named = object_in(inner(&record, "s3"));
   if (!named) return unclear("with a record that names no object");
-  auto plain = decoded_key(named->key);
+  const auto plain = aws::s3::decode_key(named->key);
   const bool is_aws = *source == s3_source;
-  if (!plain && is_aws) return std::move(plain.error());
+  if (!plain && is_aws) return unclear("whose key is not encoded as it should be");
   if (plain) TRY_DO(add(named->bucket, *plain, message));
   // Others do not say whether they encode keys.
   if (!is_aws && (!plain || *plain != named->key)) TRY_DO(add(named->bucket, named->key, message));

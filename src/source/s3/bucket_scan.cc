@@ -97,9 +97,10 @@ Status BucketScan::run() {
   const Plan plan = feed_ != nullptr        ? TRY(plan_by_feed(bucket))
                     : inventory_ != nullptr ? TRY(plan_by_inventory())
                                             : Plan();
+  const auto listed = TRY(may_have_versions(bucket)) ? aws::s3::Listed::versions : aws::s3::Listed::current;
   if (request_.entries != nullptr) TRY_DO(request_.entries->seek({}));
   TRY_DO(put_bucket(std::move(bucket)));
-  TRY_DO(plan.by_keys ? scan_keys(plan.keys) : scan_all());
+  TRY_DO(plan.by_keys ? scan_keys(plan.keys) : scan_all(listed));
   TRY_DO(write_state(feed_state_key(), plan.feed_state));
   return write_state(inventory_state_key(), plan.inventory_state);
 }
@@ -262,11 +263,26 @@ Status BucketScan::write_state(const Bytes& key, const std::optional<Bytes>& sta
   return sink_.remove_state_range(key, to);
 }
 
-Status BucketScan::scan_all() {
+// Servers list objects faster than versions. What a bucket says of itself comes without a checksum, and said wrongly it
+// would cost all older versions: so locks, which need versions, and the point before must not contradict it.
+Result<bool> BucketScan::may_have_versions(const BucketDescription& bucket) {
+  if (!bucket.never_versioned || bucket.attributes.object_lock_enabled) return true;
+  if (request_.entries == nullptr) return false;
+  const Bytes key = format::encode_bucket_item_key("");
+  TRY_DO(request_.entries->seek(key));
+  if (!request_.entries->valid() || !equal(request_.entries->key(), key)) return true;
+  const auto before = format::decode_bucket_attributes(TRY(request_.entries->attributes()));
+  return !before || !before->versioning.empty();
+}
+
+Status BucketScan::scan_all(aws::s3::Listed listed) {
   auto split_keys = TRY(splits());
   aws::s3::VersionLister lister(
       reading_.view.bucket(),
-      {.prefix = options_.prefix, .splits = std::move(split_keys), .thread_count = options_.lister_count},
+      {.listed = listed,
+       .prefix = options_.prefix,
+       .splits = std::move(split_keys),
+       .thread_count = options_.lister_count},
       request_.stop);
   std::string key;
   while (auto version = TRY(lister.next())) TRY_DO(take_version(*version, key));

@@ -52,7 +52,8 @@ class BucketScan {
   Status add_skipped(std::set<std::string>& keys);
   Status write_state(const Bytes& key, const std::optional<Bytes>& state);
 
-  Status scan_all();
+  Result<bool> may_have_versions(const BucketDescription& bucket);
+  Status scan_all(aws::s3::Listed listed);
   Status scan_keys(const std::set<std::string>& keys);
   Status scan_key(const std::string& key, class KeyReader& reader);
   Result<std::vector<std::string>> splits();

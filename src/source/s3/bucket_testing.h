@@ -170,6 +170,7 @@ class FakeVersionedBucket {
       return aws::http_answer(204, "");
     }
     if (has(query, "versions")) return list(query);
+    if (has(query, "list-type")) return list_current(query);
     for (const auto& [name, text] : settings) {
       if (has(query, name)) return aws::http_answer(200, text);
     }
@@ -342,6 +343,20 @@ class FakeVersionedBucket {
       }
     }
     return aws::http_answer(200, "<ListVersionsResult><EncodingType>url</EncodingType>" + text + "</ListVersionsResult>");
+  }
+
+  net::HttpResponse list_current(const aws::Query& query) const {
+    const std::string start = value(query, "start-after"), prefix = value(query, "prefix");
+    std::string text;
+    for (const auto& [key, versions] : keys) {
+      const Version& version = versions.front();
+      if (key <= start || !key.starts_with(prefix) || version.is_marker) continue;
+      text += "<Contents><Key>" + aws::percent_encode(key, aws::Slash::keep) + "</Key><LastModified>" +
+              aws::iso_time(version.second * 1'000'000'000) + "</LastModified><ETag>\"" + version.etag +
+              "\"</ETag><Size>" + std::to_string(version.bytes.size()) + "</Size><StorageClass>" +
+              version.storage_class + "</StorageClass></Contents>";
+    }
+    return aws::http_answer(200, "<ListBucketResult><EncodingType>url</EncodingType>" + text + "</ListBucketResult>");
   }
 
   static constexpr std::string_view owners_acl =

@@ -209,6 +209,7 @@ Result<BucketDescription> BucketView::describe(const std::stop_token& stop) {
   auto versioning = aws::s3::get_versioning(bucket_, stop);
   if (!versioning && versioning.error().code() != ErrorCode::unsupported) return std::move(versioning.error());
   if (versioning) about.versioning = std::move(*versioning);
+  found.never_versioned = versioning && about.versioning.empty();
   if (const auto ownership = ask("", "ownershipControls")) about.ownership = ownership_of(*ownership);
   const auto tags = aws::s3::get_tags(bucket_, {}, {}, stop);
   if (tags) about.tags = named(*tags);

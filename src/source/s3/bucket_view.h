@@ -32,6 +32,8 @@ struct BucketDescription {
   format::BucketAttributes attributes;
   std::vector<BucketDocument> documents;   // By ascending name.
   std::vector<UnreadableSetting> unreadable;
+  // So it says: versions were never kept. Nothing for a server that knows no versions.
+  bool never_versioned = false;
 };
 
 // The bucket as its server shows it: what its configuration says, and how to learn all of a version with few requests.

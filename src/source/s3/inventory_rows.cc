@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "aws/s3/object_text.h"
 #include "aws/time_text.h"
-#include "aws/uri.h"
 
 namespace holdfast::source {
 
@@ -19,7 +19,6 @@ constexpr size_t key_size_max = 1024;
 constexpr size_t version_id_size_max = 1024;
 constexpr size_t etag_size_max = 1024;
 constexpr uint64_t object_size_bytes_max = uint64_t{1} << 50;
-constexpr UnixTimeNs second_ns = 1'000'000'000;
 
 Error unclear(std::string_view what) { return {ErrorCode::corrupt, std::string(what)}; }
 
@@ -119,9 +118,7 @@ Result<aws::s3::ListedVersion> decode_inventory_row(std::span<const std::string>
                                                     const InventoryColumns& columns, std::string_view bucket) {
   if (fields[columns.bucket] != bucket) return unclear("of bucket '" + fields[columns.bucket].substr(0, 100) + "'");
   aws::s3::ListedVersion version;
-  std::string key = fields[columns.key];
-  std::replace(key.begin(), key.end(), '+', ' ');  // As in listings.
-  auto decoded = aws::percent_decode(key);
+  auto decoded = aws::s3::decode_key(fields[columns.key]);
   if (!decoded || decoded->empty() || decoded->size() > key_size_max) return unclear("a key that cannot be");
   version.key = std::move(*decoded);
   version.is_latest = true;
@@ -134,11 +131,10 @@ Result<aws::s3::ListedVersion> decode_inventory_row(std::span<const std::string>
   if (version.version_id.size() > version_id_size_max) return unclear("a version id that cannot be");
   const auto modified = aws::parse_iso_time(fields[columns.modified]);
   if (!modified) return unclear("a time that cannot be");
-  version.modified = *modified / second_ns * second_ns;
+  version.modified = aws::s3::whole_seconds(*modified);
   if (version.is_delete_marker) return version;
   version.size_bytes = TRY(number(fields[columns.size]));
-  std::string_view etag = fields[columns.etag];
-  if (etag.size() >= 2 && etag.starts_with('"') && etag.ends_with('"')) etag = etag.substr(1, etag.size() - 2);
+  const std::string_view etag = aws::s3::unquoted(fields[columns.etag]);
   if (etag.size() > etag_size_max) return unclear("an ETag that cannot be");
   version.etag = std::string(etag);
   return version;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <set>
 
 #include "format/bucket_attributes.h"
 #include "format/bucket_key.h"
@@ -16,8 +17,12 @@ namespace {
 
 using testing::FakeVersionedBucket;
 
+constexpr const char* versioning_enabled =
+    "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+
 class World {
  public:
+  World() { bucket.settings["versioning"] = versioning_enabled; }
   FakeVersionedBucket bucket;
   std::unique_ptr<Source> open(S3SourceOptions options = {}) {
     options.reader_count = 4;
@@ -199,6 +204,74 @@ TEST(S3Source, bytes_that_differ_from_their_checksum_are_fetched_again_and_never
   int count = 0;
   for (const std::string& request : world.bucket.seen()) count += request.starts_with("GET k?versionId=v2");
   EXPECT_EQ(count, 3);
+}
+
+// How the bucket was listed; nothing but the requests says it.
+std::set<std::string> how_listed(World& world) {
+  std::set<std::string> how;
+  for (const std::string& request : world.bucket.seen()) {
+    if (request.find("list-type=2") != std::string::npos) how.insert("objects");
+    if (request.find("versions=") != std::string::npos) how.insert("versions");
+  }
+  return how;
+}
+
+void never_keep_versions(World& world) {
+  world.bucket.settings["versioning"] = "<VersioningConfiguration/>";
+  for (auto& [key, versions] : world.bucket.keys) versions.front().id = "null";
+}
+
+TEST(S3Source, a_bucket_that_never_kept_versions_is_listed_by_its_objects_to_the_same_end) {
+  World world;
+  world.bucket.put("a", "one");
+  world.bucket.put("b/with blank+plus", "two").storage_class = "STANDARD_IA";
+  world.bucket.put("cold", "three").storage_class = "GLACIER";
+  never_keep_versions(world);
+  // Where a server knows no versions, it is listed as ever.
+  world.bucket.before = [](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.url.find("versioning") == std::string::npos) return std::nullopt;
+    return aws::error_answer(501, "NotImplemented");
+  };
+  const auto source = world.open();
+  testing::ModelSink by_versions;
+  ASSERT_TRUE(by_versions.scan(*source));
+  EXPECT_EQ(how_listed(world), std::set<std::string>{"versions"});
+  world.bucket.before = [](const net::HttpRequest&) { return std::nullopt; };
+  testing::ModelSink by_objects;
+  ASSERT_TRUE(by_objects.scan(*source));
+  EXPECT_EQ(how_listed(world), std::set<std::string>{"objects"});
+  EXPECT_EQ(by_objects.skips.size(), 1u);
+  ASSERT_EQ(by_objects.entries.size(), by_versions.entries.size());
+  for (const auto& [key, entry] : by_versions.entries) {
+    EXPECT_TRUE(by_objects.entries.contains(key) && by_objects.entries.at(key).attributes == entry.attributes);
+  }
+}
+
+// What a bucket says of itself comes without a checksum: said wrongly, it would cost all older versions.
+TEST(S3Source, versions_are_listed_wherever_there_may_be_some) {
+  const std::string suspended = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+  const std::string none = "<VersioningConfiguration/>";
+  for (const std::string& versioning : {std::string(versioning_enabled), suspended, none}) {
+    World world;
+    world.bucket.put("a", "one");
+    world.bucket.put("a", "two");
+    world.bucket.settings["versioning"] = versioning;
+    const bool is_locked = versioning == none;
+    if (is_locked) world.bucket.settings["object-lock"] = "<ObjectLockConfiguration/>";
+    const auto source = world.open();
+    testing::ModelSink sink;
+    ASSERT_TRUE(sink.scan(*source));
+    EXPECT_EQ(how_listed(world), std::set<std::string>{"versions"}) << versioning;
+    if (is_locked) continue;
+    // The point before knows better than what it says now; once that is in a point, it is believed.
+    world.bucket.settings["versioning"] = none;
+    const size_t entry_count = sink.entries.size();
+    ASSERT_TRUE(sink.scan(*source));
+    EXPECT_EQ(how_listed(world), std::set<std::string>{"versions"}) << versioning;
+    EXPECT_EQ(sink.entries.size(), entry_count);
+    ASSERT_TRUE(sink.scan(*source));
+    EXPECT_EQ(how_listed(world), std::set<std::string>{"objects"}) << versioning;
+  }
 }
 
 TEST(S3Source, current_only_leaves_out_what_was_replaced_or_deleted) {
