@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "aws/crc_fold.h"
 #include "base/check.h"
 #include "crypto/digest.h"
 
@@ -36,6 +37,36 @@ constexpr auto crc32_tables = make_tables(crc32_polynomial);
 constexpr auto crc32c_tables = make_tables(crc32c_polynomial);
 constexpr auto crc64nvme_tables = make_tables(crc64nvme_polynomial);
 
+// The lowest power stands in the highest bit.
+template <class Word>
+constexpr Word one = static_cast<Word>(Word{1} << (8 * sizeof(Word) - 1));
+// x^exponent modulo the polynomial.
+template <class Word>
+constexpr Word power_of_x(int exponent, Word polynomial) {
+  Word power = one<Word>;
+  for (; exponent > 0; --exponent) power = (power >> 1) ^ ((power & 1) != 0 ? polynomial : 0);
+  return power;
+}
+template <class Word>
+constexpr CrcFolds make_folds(Word polynomial) {
+  const auto by = [&](int exponent) {
+    return uint64_t{power_of_x(exponent, polynomial)} << (64 - 8 * sizeof(Word));
+  };
+  return {.first_by_64 = by(63 + 512),
+          .last_by_64 = by(512 - 1),
+          .first_by_16 = by(63 + 128),
+          .last_by_16 = by(128 - 1)};
+}
+constexpr CrcFolds crc32_folds = make_folds(crc32_polynomial), crc32c_folds = make_folds(crc32c_polynomial),
+                   crc64nvme_folds = make_folds(crc64nvme_polynomial);
+
+#ifdef HOLDFAST_X86_KERNELS
+bool can_fold() {
+  static const bool can = __builtin_cpu_supports("pclmul") != 0 && __builtin_cpu_supports("sse4.1") != 0;
+  return can;
+}
+#endif
+
 template <class Word>
 Bytes big_endian(Word value) {
   Bytes out(sizeof(Word));
@@ -55,8 +86,6 @@ Word from_big_endian(ByteView bytes) {
 // A CRC is a remainder of polynomials over GF(2), whose lowest power stands in the highest bit. Bytes that follow
 // multiply what was there by x^8 each, so the first stretch's CRC times x^(8 * size) plus the second's is that of both:
 // the ones that each CRC begins and ends with cancel out.
-template <class Word>
-constexpr Word one = static_cast<Word>(Word{1} << (8 * sizeof(Word) - 1));
 template <class Word>
 Word multiply(Word a, Word b, Word polynomial) {
   Word product = 0;
@@ -80,9 +109,24 @@ template <class Word>
 class Crc : public Checksum {
  public:
   using Tables = std::array<std::array<Word, 256>, slice_count>;
-  explicit Crc(const Tables& tables) : tables_(tables) {}
+  Crc(const Tables& tables, const CrcFolds& folds) : tables_(tables), folds_(folds) {}
   void update(ByteView bytes) override {
-    Word crc = crc_;
+#ifdef HOLDFAST_X86_KERNELS
+    if (bytes.size() >= crc_fold_step_bytes && can_fold()) {
+      const size_t size = bytes.size() / crc_fold_step_bytes * crc_fold_step_bytes;
+      std::array<std::byte, 16> same;
+      fold_crc(reinterpret_cast<const uint8_t*>(bytes.data()), size, crc_, folds_,
+               reinterpret_cast<uint8_t*>(same.data()));
+      crc_ = by_tables(0, same);
+      bytes = bytes.subspan(size);
+    }
+#endif
+    crc_ = by_tables(crc_, bytes);
+  }
+  Bytes value() override { return big_endian(static_cast<Word>(~crc_)); }
+
+ private:
+  Word by_tables(Word crc, ByteView bytes) const {
     while (bytes.size() >= slice_count) {
       uint64_t word = 0;
       std::memcpy(&word, bytes.data(), sizeof word);
@@ -94,12 +138,11 @@ class Crc : public Checksum {
     for (const std::byte byte : bytes) {
       crc = (crc >> 8) ^ tables_[0][(crc ^ static_cast<Word>(byte)) & 0xff];
     }
-    crc_ = crc;
+    return crc;
   }
-  Bytes value() override { return big_endian(static_cast<Word>(~crc_)); }
 
- private:
   const Tables& tables_;
+  [[maybe_unused]] const CrcFolds& folds_;
   Word crc_ = static_cast<Word>(~Word{0});
 };
 
@@ -143,9 +186,9 @@ Bytes combine_crcs(ChecksumKind kind, ByteView first, ByteView second, uint64_t 
 
 std::unique_ptr<Checksum> make_checksum(ChecksumKind kind) {
   switch (kind) {
-    case ChecksumKind::crc32: return std::make_unique<Crc<uint32_t>>(crc32_tables);
-    case ChecksumKind::crc32c: return std::make_unique<Crc<uint32_t>>(crc32c_tables);
-    case ChecksumKind::crc64nvme: return std::make_unique<Crc<uint64_t>>(crc64nvme_tables);
+    case ChecksumKind::crc32: return std::make_unique<Crc<uint32_t>>(crc32_tables, crc32_folds);
+    case ChecksumKind::crc32c: return std::make_unique<Crc<uint32_t>>(crc32c_tables, crc32c_folds);
+    case ChecksumKind::crc64nvme: return std::make_unique<Crc<uint64_t>>(crc64nvme_tables, crc64nvme_folds);
     case ChecksumKind::sha1: return std::make_unique<DigestChecksum>(crypto::DigestKind::sha1);
     case ChecksumKind::sha256: break;
   }

@@ -43,6 +43,24 @@ TEST(Checksum, words_and_bytes_give_the_same) {
   }
 }
 
+TEST(Checksum, stretches_of_any_length_at_any_place_give_the_same) {
+  std::string text;
+  uint32_t state = 1;
+  for (int at = 0; at < 3000; ++at) text += static_cast<char>((state = state * 1'664'525 + 1'013'904'223) >> 24);
+  for (const char* name : {"crc32", "crc32c", "crc64nvme"}) {
+    for (const size_t first : {0, 1, 15, 63, 64, 65, 200}) {
+      for (const size_t size : {0, 63, 64, 65, 127, 128, 129, 191, 192, 1023, 1024, 2751}) {
+        const auto stretch = make_checksum(*parse_checksum_kind(name));
+        const auto single = make_checksum(*parse_checksum_kind(name));
+        stretch->update(as_bytes(std::string_view(text).substr(0, first)));
+        stretch->update(as_bytes(std::string_view(text).substr(first, size)));
+        for (size_t at = 0; at < first + size; ++at) single->update(as_bytes(std::string_view(text).substr(at, 1)));
+        ASSERT_EQ(to_hex(stretch->value()), to_hex(single->value())) << name << ' ' << first << ' ' << size;
+      }
+    }
+  }
+}
+
 TEST(Checksum, crcs_of_stretches_give_that_of_the_whole) {
   std::string text;
   for (int at = 0; at < 1000; ++at) text += static_cast<char>(at * 11);

@@ -3,6 +3,10 @@
 
 namespace holdfast::source {
 
+namespace {
+constexpr size_t spare_count_max = 8;
+}
+
 FetchPool::FetchPool(unsigned thread_count, uint64_t held_size_bytes_max) : held_size_bytes_max_(held_size_bytes_max) {
   for (unsigned started = 0; started < thread_count; ++started) threads_.emplace_back([this] { work(); });
 }
@@ -67,6 +71,19 @@ void FetchPool::release(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
   held_size_bytes_ -= size_bytes;
   released_.notify_all();
+}
+
+Bytes FetchPool::take_buffer() {
+  const MutexLock lock(mutex_);
+  if (buffers_.empty()) return {};
+  Bytes buffer = std::move(buffers_.back());
+  buffers_.pop_back();
+  return buffer;
+}
+
+void FetchPool::give_back(Bytes buffer) {
+  const MutexLock lock(mutex_);
+  if (buffer.capacity() > 0 && buffers_.size() < spare_count_max) buffers_.push_back(std::move(buffer));
 }
 
 }  // namespace holdfast::source

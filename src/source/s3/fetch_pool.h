@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/mutex.h"
 
 namespace holdfast::source {
@@ -28,6 +29,10 @@ class FetchPool {
   bool try_reserve(uint64_t size_bytes) EXCLUDES(mutex_);
   void release(uint64_t size_bytes) EXCLUDES(mutex_);
 
+  // Memory that was used before, where there is some: the kernel clears each page of what is new. Of any size.
+  Bytes take_buffer() EXCLUDES(mutex_);
+  void give_back(Bytes buffer) EXCLUDES(mutex_);
+
  private:
   void work();
   bool has_room(uint64_t size_bytes) const REQUIRES_LOCK(mutex_);
@@ -38,6 +43,7 @@ class FetchPool {
   std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);
   uint64_t held_size_bytes_ GUARDED_BY(mutex_) = 0;
   bool is_closed_ GUARDED_BY(mutex_) = false;
+  std::vector<Bytes> buffers_ GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
 

@@ -7,6 +7,7 @@
 #include "aws/base64.h"
 #include "aws/checksum.h"
 #include "aws/s3/object_version.h"
+#include "source/s3/content_checksum.h"
 
 namespace holdfast::source {
 
@@ -153,7 +154,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
         return Error(ErrorCode::changed, name() + " changed since it was listed");
       }
       object_ = TRY(view.describe_object(listed_, headers, reading_.stop));
-      expect_checksum(headers);
+      checksum_.expect(headers, was_read_.size());
       return {};
     }();
     if (!opened) return as_items_own(confirmed(std::move(opened.error()), reading_, listed_));
@@ -169,40 +170,23 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   }
   Result<DataRange> next_data(uint64_t offset_bytes) override { return DataRange{offset_bytes, listed_.size_bytes}; }
   Result<ReadOutcome> finish() override {
-    const MutexLock lock(mutex_);
-    const bool is_known = checksum_ && counted_in_ == was_read_.size();
-    if (is_known && !equal(std::exchange(checksum_, nullptr)->value(), expected_checksum_)) {
+    if (checksum_.is_wrong()) {
       return Error(ErrorCode::changed, name() + ": the bytes differ from the server's checksum");
     }
     return outcome_of(object_);
   }
 
  private:
-  // Checked where one reader goes through all of it in order.
-  void expect_checksum(const net::HttpHeaders& headers) {
-    const MutexLock lock(mutex_);
-    checksum_.reset();
-    counted_in_ = 0;
-    for (const format::NamedText& one : object_checksums(headers)) {
-      const auto kind = aws::parse_checksum_kind(one.name);
-      const auto expected = aws::from_base64(one.value);
-      if (!kind || !expected) continue;
-      checksum_ = aws::make_checksum(*kind);
-      expected_checksum_ = *expected;
-    }
-  }
-  void count_in(uint64_t number, ByteView bytes) {
-    const MutexLock lock(mutex_);
-    if (!checksum_ || number != counted_in_) return;
-    checksum_->update(bytes);
-    ++counted_in_;
-  }
-
   struct Block {
+    explicit Block(FetchPool& its_pool) : pool(its_pool) {}
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+    ~Block() { pool.give_back(std::move(bytes)); }
+    FetchPool& pool;
     bool is_done = false;
     bool holds_room = false;
     std::optional<Error> error;
-    Bytes bytes;
+    Bytes bytes, crc;
   };
   using BlockPointer = std::shared_ptr<Block>;  // Shared by the list, who fetches and who reads.
 
@@ -215,10 +199,12 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
       while (!block->is_done) done_.wait(mutex_);
     }
     if (block->error) return as_items_own(confirmed(*block->error, reading_, listed_));
-    count_in(number, block->bytes);
     const size_t size = std::min<size_t>(out.size(), block->bytes.size() - skip_bytes);
     std::memcpy(out.data(), block->bytes.data() + skip_bytes, size);
-    if (skip_bytes + size == block->bytes.size()) drop(number);
+    if (skip_bytes + size == block->bytes.size()) {
+      checksum_.read(number, block->bytes, block->crc);
+      drop(number);
+    }
     return size;
   }
 
@@ -227,7 +213,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
     if (number >= was_read_.size()) return nullptr;
     if (const auto found = blocks_.find(number); found != blocks_.end()) return found->second;
     if (!is_wanted_now && (was_read_[number] || !reading_.pool.try_reserve(block_size_bytes))) return nullptr;
-    auto block = std::make_shared<Block>();
+    auto block = std::make_shared<Block>(reading_.pool);
     block->holds_room = !is_wanted_now;  // Who reads now must not wait for those who read ahead.
     blocks_[number] = block;
     reading_.pool.run([self = shared_from_this(), number, block] { self->fetch(number, *block); });
@@ -250,12 +236,15 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   }
   void fetch(uint64_t number, Block& block) {
     const uint64_t offset = number * block_size_bytes;
-    Bytes bytes(std::min(block_size_bytes, listed_.size_bytes - offset));
+    Bytes bytes = reading_.pool.take_buffer();
+    bytes.resize(std::min(block_size_bytes, listed_.size_bytes - offset));
     const auto fetched =
         aws::s3::get_version_range(reading_.view.bucket(), BucketView::name_of(listed_),
                                    {.offset_bytes = offset, .size_bytes = listed_.size_bytes}, bytes, reading_.stop);
+    Bytes crc = fetched ? checksum_.crc_of(bytes) : Bytes();
     const MutexLock lock(mutex_);
     block.bytes = std::move(bytes);
+    block.crc = std::move(crc);
     if (!fetched) block.error = fetched.error();
     block.is_done = true;
     done_.notify_all();
@@ -268,9 +257,7 @@ class LargeObject : public Content, public std::enable_shared_from_this<LargeObj
   ConditionVariable done_;
   std::map<uint64_t, BlockPointer> blocks_ GUARDED_BY(mutex_);
   std::vector<bool> was_read_ GUARDED_BY(mutex_);
-  std::unique_ptr<aws::Checksum> checksum_ GUARDED_BY(mutex_);
-  Bytes expected_checksum_ GUARDED_BY(mutex_);
-  uint64_t counted_in_ GUARDED_BY(mutex_) = 0;  // Blocks.
+  ContentChecksum checksum_;
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <set>
 
+#include "aws/base64.h"
+#include "aws/checksum.h"
 #include "format/bucket_attributes.h"
 #include "format/bucket_key.h"
 #include "source/conformance.h"
@@ -399,6 +401,37 @@ TEST(S3Source, what_a_server_makes_up_never_becomes_an_entry_that_cannot_be_read
   EXPECT_EQ(attributes_of(sink, world.key_of("header")).checksums.size(), 1u);
   ASSERT_EQ(sink.skips.size(), 2u);  // The bucket's own tags too.
   for (const Skip& skip : sink.skips) EXPECT_EQ(skip.error.code(), ErrorCode::io);
+}
+
+// As workers do that share a huge one.
+TEST(S3Source, a_large_object_is_compared_with_its_checksum_whatever_part_is_read_first) {
+  for (const bool is_right : {true, false}) {
+    World world;
+    auto& version = world.bucket.put("large", std::string(18 << 20, 'x'));
+    const auto crc = aws::make_checksum(aws::ChecksumKind::crc64nvme);
+    crc->update(as_bytes(version.bytes));
+    Bytes value = crc->value();
+    if (!is_right) value[0] ^= std::byte{1};
+    version.headers = {{"x-amz-checksum-crc64nvme", aws::to_base64(value)}};
+    aws::FakeClock clock;
+    aws::LargestRng rng;
+    const auto connection = world.bucket.connect(clock, rng);
+    BucketView view(connection->bucket());
+    FetchPool pool(4, 96 << 20);
+    aws::s3::ListedVersion listed;
+    listed.key = "large";
+    listed.version_id = version.id;
+    listed.size_bytes = version.bytes.size();
+    const auto content = open_large_object({view, pool, {}}, listed);
+    ASSERT_TRUE(content->open());
+    const uint64_t middle = 8 << 20;
+    Bytes bytes(listed.size_bytes);
+    ASSERT_TRUE(content->read_at(middle, MutableByteView(bytes).subspan(middle)));
+    ASSERT_TRUE(content->read_at(0, MutableByteView(bytes).first(middle)));
+    const auto finished = content->finish();
+    EXPECT_EQ(finished.has_value(), is_right);
+    if (!is_right) EXPECT_EQ(finished.error().code(), ErrorCode::changed);
+  }
 }
 
 TEST(S3Source, a_large_object_that_is_opened_again_is_read_ahead_again) {
