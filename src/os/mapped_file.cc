@@ -11,6 +11,7 @@
 #include "os/errno_error.h"
 #include "os/file.h"
 #include "os/random.h"
+#include "os/scratch_file.h"
 
 namespace holdfast::os {
 
@@ -18,19 +19,6 @@ namespace {
 
 constexpr size_t gather_size_bytes = 1 << 20;
 constexpr OpenOptions new_file{.access = Access::read_write, .create = true, .exclusive = true, .mode = 0600};
-
-Result<Fd> open_unnamed(const std::string& folder) {
-  const std::string temporary = folder + "/tmp-" + random_name();
-  Fd fd = TRY(open(temporary, new_file));
-  TRY_DO(unlink_at(at_cwd, temporary));
-  return fd;
-}
-
-Bytes zero_bytes(size_t size_bytes) {
-  Bytes zeros(size_bytes);
-  std::fill(zeros.begin(), zeros.end(), std::byte{0});
-  return zeros;
-}
 
 }  // namespace
 
@@ -90,21 +78,7 @@ ScratchMemory& ScratchMemory::operator=(ScratchMemory&& other) noexcept {
 
 Result<ScratchMemory> ScratchMemory::create(const std::string& folder, uint64_t size_bytes) {
   if (size_bytes == 0) return ScratchMemory();
-  const Fd fd = TRY(open_unnamed(folder));
-  const Status allocated = allocate(fd.get(), Allocate::extend, 0, size_bytes);
-  if (!allocated && allocated.error().code() == ErrorCode::unsupported) {
-    // Touching a page of a hole on a full disk would end us: fill it now.
-    const Bytes zeros = zero_bytes(gather_size_bytes);
-    for (uint64_t at = 0; at < size_bytes; at += zeros.size()) {
-      const auto size = static_cast<size_t>(std::min<uint64_t>(zeros.size(), size_bytes - at));
-      TRY_DO(pwrite_full(fd.get(), ByteView(zeros).first(size), at));
-    }
-  } else {
-    TRY_DO(allocated);
-  }
-  void* pages = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (pages == MAP_FAILED) return errno_error(errno, "map");
-  return ScratchMemory(MutableByteView(static_cast<std::byte*>(pages), size_bytes));
+  return ScratchMemory(TRY(map_unnamed_file(folder, size_bytes)).pages);
 }
 
 SealedFileWriter::SealedFileWriter(Fd fd, std::string temporary, std::string path)

@@ -45,24 +45,24 @@ Result<Upload> create_upload(const Bucket& bucket, std::string_view key, const n
   return upload;
 }
 
-Result<UploadedPart> upload_part(const Bucket& bucket, const Upload& upload, uint64_t number,
-                                 std::span<const ByteView> body, const net::HttpHeaders& headers,
+Result<UploadedPart> upload_part(const Bucket& bucket, const Upload& upload, const UploadPart& part,
                                  std::stop_token stop) {
   Call call = upload_call(bucket, upload, "PUT");
-  call.query.emplace_back("partNumber", std::to_string(number));
-  call.headers = headers;
-  call.body = body;
-  const std::string doing = "upload part " + std::to_string(number) + " of " + naming(bucket, upload.key);
+  call.query.emplace_back("partNumber", std::to_string(part.number));
+  call.headers = part.headers;
+  call.body = part.body;
+  call.payload_hash = part.payload_hash;
+  const std::string doing = "upload part " + std::to_string(part.number) + " of " + naming(bucket, upload.key);
   const Client::Answer answer = TRY(bucket.client.call(call, std::move(stop)).during(doing));
-  UploadedPart part;
-  part.etag = net::find_header(answer.response.headers, "etag").value_or("");
-  if (part.etag.empty()) return Error(ErrorCode::corrupt, doing + ": no ETag in the answer");
-  for (const net::HttpHeader& header : headers) {
+  UploadedPart uploaded;
+  uploaded.etag = net::find_header(answer.response.headers, "etag").value_or("");
+  if (uploaded.etag.empty()) return Error(ErrorCode::corrupt, doing + ": no ETag in the answer");
+  for (const net::HttpHeader& header : part.headers) {
     if (!header.name.starts_with(checksum_header)) continue;
-    part.checksum_name = upper(std::string_view(header.name).substr(checksum_header.size()));
-    part.checksum_value = header.value;
+    uploaded.checksum_name = upper(std::string_view(header.name).substr(checksum_header.size()));
+    uploaded.checksum_value = header.value;
   }
-  return part;
+  return uploaded;
 }
 
 Result<CompletedUpload> complete_upload(const Bucket& bucket, const Upload& upload,

@@ -21,9 +21,13 @@ struct UploadedPart {
   std::string etag;  // As the server gave it.
   std::string checksum_name, checksum_value;  // "CRC32C" and its value, where headers named an algorithm.
 };
-// Number from 1. Headers: a checksum of the part, perhaps.
-Result<UploadedPart> upload_part(const Bucket& bucket, const Upload& upload, uint64_t number,
-                                 std::span<const ByteView> body, const net::HttpHeaders& headers,
+struct UploadPart {
+  uint64_t number = 1;                // From 1.
+  std::span<const ByteView> body = {};
+  std::string payload_hash = {};      // Of the body (sigv4.h), where it is known already.
+  net::HttpHeaders headers = {};      // A checksum of the part, perhaps.
+};
+Result<UploadedPart> upload_part(const Bucket& bucket, const Upload& upload, const UploadPart& part,
                                  std::stop_token stop = {});
 struct CompletedUpload {
   std::string etag;

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/s3/version_sorter.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <set>
 
 #include "crypto/testing.h"
-#include "os/fd.h"
+#include "os/lost_files_testing.h"
 #include "os/testing.h"
 
 namespace holdfast::source {
@@ -73,21 +70,11 @@ TEST(VersionSorter, says_where_it_cannot_write) {
   EXPECT_NE(full.error().message().find("/dev/null/nowhere"), std::string::npos) << full.error().message();
 }
 
-// A file beneath `folder` that this process holds open, whether or not it has a name.
-os::Fd open_again(const std::string& folder) {
-  for (const auto& one : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code gone;
-    const auto target = std::filesystem::read_symlink(one.path(), gone);
-    if (!gone && target.string().starts_with(folder)) return os::Fd(::open(one.path().c_str(), O_RDWR | O_CLOEXEC));
-  }
-  return {};
-}
-
 TEST(VersionSorter, says_when_the_disk_lost_what_was_sorted) {
   const os::TemporaryFolder folder;
   VersionSorter sorter(folder.path(), 1000);
   for (int number = 0; number < 3'000; ++number) ASSERT_TRUE(sorter.add("key " + std::to_string(number), {}));
-  const os::Fd file = open_again(folder.path());
+  const os::Fd file = os::open_again(folder.path());
   ASSERT_GE(file.get(), 0);
   ASSERT_TRUE(sorter.sort());
   ASSERT_EQ(::ftruncate(file.get(), 4096), 0);

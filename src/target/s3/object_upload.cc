@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "aws/object_checksums.h"
+#include "aws/s3/object_text.h"
 #include "aws/s3/put_object.h"
+#include "aws/sigv4.h"
 #include "aws/time_text.h"
 #include "aws/uri.h"
 
@@ -62,7 +64,10 @@ ObjectUpload::ObjectUpload(const UploadPlace& place, std::string key, format::Bu
 }
 
 ObjectUpload::~ObjectUpload() {
-  if (waiting_size_bytes_ > 0) place_.pool.release_waiting(waiting_size_bytes_);
+  if (!waiting_.is_nothing()) {
+    parts_.clear();  // It goes before its room does.
+    place_.pool.release_waiting(waiting_);
+  }
   if (!upload_.id.empty()) {
     aws::s3::abort_upload(place_.bucket, upload_).ignore("a rule of the bucket clears such uploads away");
   }
@@ -98,7 +103,7 @@ void ObjectUpload::plan_parts(uint64_t size_bytes) {
 HeldSize ObjectUpload::held_size() const {
   if (is_multipart_) return {};
   const Part& whole = parts_.front();
-  return whole.scratch.span().empty() ? held_size(whole) : HeldSize{.scratch_bytes = whole.size_bytes};
+  return whole.scratch.view().empty() ? held_size(whole) : HeldSize{.scratch_bytes = whole.size_bytes};
 }
 
 // All parts of one object go to the same place: a server takes ten thousand of them.
@@ -107,17 +112,25 @@ HeldSize ObjectUpload::held_size(const Part& part) const {
   return {.scratch_bytes = part.size_bytes};
 }
 
-Status ObjectUpload::wait() {
-  const uint64_t size_bytes = held_size().memory_bytes;
-  if (size_bytes == 0) return {};
-  if (place_.pool.hold_waiting(size_bytes)) {
-    waiting_size_bytes_ = size_bytes;
-    return {};
+bool ObjectUpload::wait_in_room() {
+  const HeldSize held = held_size();
+  if (held.is_nothing()) return true;
+  if (!place_.pool.hold_waiting(held)) return false;
+  waiting_ = held;
+  return true;
+}
+
+Status ObjectUpload::wait_over_room(UploadPool::OverRoom over_room) {
+  if (const uint64_t size_bytes = held_size().memory_bytes; size_bytes > 0) {
+    Part& whole = parts_.front();
+    auto scratch = TRY(os::ScratchFile::create(place_.scratch_folder, size_bytes));
+    TRY_DO(scratch.write_at(0, whole.memory));
+    whole.scratch = std::move(scratch);
+    whole.memory = Bytes();
   }
-  Part& whole = parts_.front();
-  whole.scratch = TRY(os::ScratchMemory::create(place_.scratch_folder, size_bytes));
-  std::memcpy(whole.scratch.span().data(), whole.memory.data(), size_bytes);
-  whole.memory = Bytes();
+  const HeldSize held = held_size();
+  place_.pool.hold_waiting_anyway(held, over_room);
+  waiting_ = held;
   return {};
 }
 
@@ -154,12 +167,23 @@ Status ObjectUpload::allocate(Part& part) {
     part.memory.resize(part.size_bytes);
     return {};
   }
-  part.scratch = TRY(os::ScratchMemory::create(place_.scratch_folder, part.size_bytes));
+  part.scratch = TRY(os::ScratchFile::create(place_.scratch_folder, part.size_bytes));
   return {};
 }
 
-MutableByteView ObjectUpload::room_of(Part& part) {
-  return part.scratch.span().empty() ? MutableByteView(part.memory) : part.scratch.span();
+ByteView ObjectUpload::bytes_of(const Part& part) {
+  return part.scratch.view().empty() ? ByteView(part.memory) : part.scratch.view();
+}
+
+// No `data`: zeros, which are there in a file already.
+Status ObjectUpload::put_into(Part& part, uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data) {
+  if (!part.scratch.view().empty()) {
+    return data == nullptr ? Status() : part.scratch.write_at(offset_bytes, {data, size_bytes});
+  }
+  std::byte* const place = part.memory.data() + offset_bytes;
+  if (data != nullptr) std::memcpy(place, data, size_bytes);
+  if (data == nullptr) std::memset(place, 0, size_bytes);
+  return {};
 }
 
 Status ObjectUpload::write_at(uint64_t offset_bytes, ByteView data) {
@@ -183,9 +207,7 @@ Status ObjectUpload::write_range(uint64_t offset_bytes, uint64_t size_bytes, con
       if (error_) return *error_;
       TRY_DO(allocate(part));
     }
-    std::byte* const place = room_of(part).data() + within;
-    if (data != nullptr) std::memcpy(place, data, size);
-    if (data == nullptr) std::memset(place, 0, size);
+    TRY_DO(put_into(part, within, size, data));
     bool is_full = false;
     {
       const MutexLock lock(mutex_);
@@ -221,21 +243,33 @@ aws::s3::Upload ObjectUpload::upload_under_way() {
 // Without them, no parts are taken of what is to be locked.
 bool ObjectUpload::sends_checksums() const { return place_.keeps_locks || place_.bucket.client.sends_checksums(); }
 
-Result<aws::s3::UploadedPart> ObjectUpload::upload_part(const aws::s3::Upload& upload, size_t number, ByteView body) {
-  net::HttpHeaders headers;
+// Taken before anything is sent. A disk that lost what waited there shows zeros from when it is first looked at: they
+// must not become an object. Lost later, the bytes do not fit this hash, and no server takes them.
+Result<std::string> ObjectUpload::payload_hash_of(const Part& part) const {
+  const ByteView body = bytes_of(part);
+  std::string hash = aws::payload_hash(std::span(&body, 1));
+  if (!part.scratch.has_failed()) return hash;
+  return Error(ErrorCode::io, aws::s3::naming(place_.bucket, key_) + ": what waited in a temporary file in '" +
+                                  place_.scratch_folder + "' could not be read again")
+      .with_hint("Let TMPDIR name a folder on another disk, and restore again.");
+}
+
+Result<aws::s3::UploadedPart> ObjectUpload::upload_part(const aws::s3::Upload& upload, size_t number) {
+  const ByteView body = bytes_of(parts_[number]);
+  aws::s3::UploadPart part{.number = number + 1, .body = std::span(&body, 1)};
+  part.payload_hash = TRY(payload_hash_of(parts_[number]));
   if (sends_checksums()) {
-    headers.push_back({aws::checksum_header_name(checksum_of_parts),
-                       aws::checksum_value(checksum_of_parts, std::span(&body, 1))});
+    part.headers.push_back({aws::checksum_header_name(checksum_of_parts),
+                            aws::checksum_value(checksum_of_parts, part.body)});
   }
-  return aws::s3::upload_part(place_.bucket, upload, number + 1, std::span(&body, 1), headers);
+  return aws::s3::upload_part(place_.bucket, upload, part);
 }
 
 void ObjectUpload::send_part(size_t number) {
   place_.pool.run(held_size(parts_[number]), [self = shared_from_this(), number] {
     const auto uploaded = [&]() -> Result<aws::s3::UploadedPart> {
       TRY_DO(self->begin_upload());
-      const ByteView body = self->room_of(self->parts_[number]);
-      return self->upload_part(self->upload_under_way(), number, body);
+      return self->upload_part(self->upload_under_way(), number);
     }();
     self->part_done(number, uploaded);
   });
@@ -248,7 +282,7 @@ void ObjectUpload::part_done(size_t number, Result<aws::s3::UploadedPart> upload
     if (uploaded) parts_[number].uploaded = std::move(*uploaded);
     if (!uploaded && !error_) error_ = std::move(uploaded.error());
     parts_[number].memory = Bytes();
-    parts_[number].scratch = os::ScratchMemory();
+    parts_[number].scratch = os::ScratchFile();
     if (--parts_under_way_ == 0) ready = std::exchange(ready_, nullptr);
   }
   if (ready) ready();
@@ -266,8 +300,9 @@ void ObjectUpload::complete(std::function<void()> ready) {
 }
 
 Result<UploadedVersion> ObjectUpload::put_whole() {
-  const ByteView body = room_of(parts_.front());
+  const ByteView body = bytes_of(parts_.front());
   aws::s3::PutObject request{.key = key_, .body = std::span(&body, 1)};
+  request.payload_hash = TRY(payload_hash_of(parts_.front()));
   request.headers = headers();
   // Checks the bytes once more on their way, and is there for readers as before.
   request.checksum = checksum_of_whole(attributes_);
@@ -277,16 +312,14 @@ Result<UploadedVersion> ObjectUpload::put_whole() {
     request.headers.push_back({"x-amz-sdk-checksum-algorithm", upper(std::string(aws::name_of(*request.checksum)))});
   }
   const aws::s3::PutObjectAnswer answer = TRY(aws::s3::put_object(place_.bucket, request));
-  std::string etag = answer.etag;
-  std::erase(etag, '"');
-  return UploadedVersion{.etag = std::move(etag), .version_id = answer.version_id};
+  return UploadedVersion{.etag = std::string(aws::s3::unquoted(answer.etag)), .version_id = answer.version_id};
 }
 
 Result<UploadedVersion> ObjectUpload::finish() {
   if (!is_multipart_) return put_whole();
   if (size_bytes_ == 0) {
     TRY_DO(begin_upload());
-    parts_.front().uploaded = TRY(upload_part(upload_under_way(), 0, {}));
+    parts_.front().uploaded = TRY(upload_part(upload_under_way(), 0));
   }
   const MutexLock lock(mutex_);
   if (error_) return *error_;

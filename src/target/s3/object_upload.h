@@ -10,7 +10,7 @@
 #include "aws/s3/multipart.h"
 #include "base/mutex.h"
 #include "format/bucket_attributes.h"
-#include "os/mapped_file.h"
+#include "os/scratch_file.h"
 #include "target/s3/upload_pool.h"
 
 namespace holdfast::target {
@@ -48,8 +48,11 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   void complete(std::function<void()> ready) EXCLUDES(mutex_);
   // What is held until then: nothing of what was sent in parts.
   HeldSize held_size() const;
-  // Others must be sent first: counts what is held, or puts it into a file. REQUIRES: it is complete.
-  Status wait();
+  // Others must be sent first. Counts what is held; false where too much waits already.
+  bool wait_in_room();
+  // Then: puts into a file what is not yet in one, and counts that. `over_room` as the pool wants it.
+  // REQUIRES of both: it is complete.
+  Status wait_over_room(UploadPool::OverRoom over_room);
 
   // Makes it an object: after this it is the newest version of its key.
   Result<UploadedVersion> finish();
@@ -58,7 +61,7 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   struct Part {
     uint64_t begin_bytes = 0, size_bytes = 0;
     Bytes memory;                    // One of these.
-    os::ScratchMemory scratch;
+    os::ScratchFile scratch;
     bool is_allocated = false;
     uint64_t filled_bytes = 0;
     aws::s3::UploadedPart uploaded;
@@ -67,12 +70,14 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   void plan_parts(uint64_t size_bytes);
   Status write_range(uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data) EXCLUDES(mutex_);
   Status allocate(Part& part) REQUIRES_LOCK(mutex_);
-  static MutableByteView room_of(Part& part);
+  Status put_into(Part& part, uint64_t offset_bytes, uint64_t size_bytes, const std::byte* data);
+  static ByteView bytes_of(const Part& part);
   HeldSize held_size(const Part& part) const;
   aws::s3::Upload upload_under_way() EXCLUDES(mutex_);
   Status begin_upload() EXCLUDES(mutex_);
   bool sends_checksums() const;
-  Result<aws::s3::UploadedPart> upload_part(const aws::s3::Upload& upload, size_t number, ByteView body);
+  Result<std::string> payload_hash_of(const Part& part) const;
+  Result<aws::s3::UploadedPart> upload_part(const aws::s3::Upload& upload, size_t number);
   void send_part(size_t number) EXCLUDES(mutex_);
   void part_done(size_t number, Result<aws::s3::UploadedPart> uploaded) EXCLUDES(mutex_);
   net::HttpHeaders headers() const;
@@ -87,7 +92,7 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Mutex mutex_;
   std::vector<Part> parts_;
   aws::s3::Upload upload_ GUARDED_BY(mutex_);
-  uint64_t waiting_size_bytes_ = 0;
+  HeldSize waiting_;
   size_t parts_under_way_ GUARDED_BY(mutex_) = 0;
   std::optional<Error> error_ GUARDED_BY(mutex_);
   std::function<void()> ready_ GUARDED_BY(mutex_);

@@ -67,16 +67,32 @@ void UploadPool::work() {
   }
 }
 
-bool UploadPool::hold_waiting(uint64_t size_bytes) {
+bool UploadPool::may_wait(HeldSize more) const {
+  return waiting_.memory_bytes + more.memory_bytes <= held_max_.memory_bytes / 2 &&
+         waiting_.scratch_bytes + more.scratch_bytes <= held_max_.scratch_bytes;
+}
+
+bool UploadPool::hold_waiting(HeldSize held) {
   const MutexLock lock(mutex_);
-  if (waiting_size_bytes_ + size_bytes > held_max_.memory_bytes / 2) return false;
-  waiting_size_bytes_ += size_bytes;
+  if (!may_wait(held)) return false;
+  waiting_.memory_bytes += held.memory_bytes;
+  waiting_.scratch_bytes += held.scratch_bytes;
   return true;
 }
 
-void UploadPool::release_waiting(uint64_t size_bytes) {
+void UploadPool::hold_waiting_anyway(HeldSize held, OverRoom over_room) {
   const MutexLock lock(mutex_);
-  waiting_size_bytes_ -= size_bytes;
+  const bool stays = over_room == OverRoom::stay && !is_sender;
+  while (stays && !is_closed_ && !may_wait(held) && !waiting_.is_nothing()) done_.wait(mutex_);
+  waiting_.memory_bytes += held.memory_bytes;
+  waiting_.scratch_bytes += held.scratch_bytes;
+}
+
+void UploadPool::release_waiting(HeldSize held) {
+  const MutexLock lock(mutex_);
+  waiting_.memory_bytes -= held.memory_bytes;
+  waiting_.scratch_bytes -= held.scratch_bytes;
+  done_.notify_all();
 }
 
 void UploadPool::drain() {
