@@ -76,11 +76,6 @@ bool removes_by_itself(const BucketDescription& bucket) {
   return rules != nullptr && as_text(rules->content).find("Expiration") != std::string_view::npos;
 }
 
-// The folder to sort in is full or not there; what a bucket lacks is damage by then.
-bool is_about_room(const Error& error) {
-  return error.code() == ErrorCode::no_space || error.code() == ErrorCode::not_found;
-}
-
 // The storage class may change and does not matter: rules of the bucket move what they will.
 bool is_as_before(const aws::s3::ListedVersion& listed, const Bytes& attributes) {
   const auto before = format::decode_bucket_attributes(attributes);
@@ -203,12 +198,10 @@ Result<std::optional<std::string>> BucketScan::why_not_by_report(const std::opti
                                  .current_only = options_.current_only,
                                  .key_count_max = key_count_max},
                                 *request_.entries, request_.stop);
-    // A listing needs no room to sort in.
-    if (!changes && changes.error().code() != ErrorCode::corrupt && !is_about_room(changes.error())) {
-      return std::move(changes.error());
-    }
-    if (!changes) {
-      facts.damage = changes.error().message();
+    if (!changes && changes.error().code() != ErrorCode::corrupt) return std::move(changes.error());
+    // A listing needs no folder to sort in.
+    if (!changes || changes->not_sorted) {
+      facts.damage = (changes ? *changes->not_sorted : changes.error()).message();
       return why_listing(facts);
     }
     if (changes->is_too_much) return std::optional(too_many_keys(changes->keys.size()));

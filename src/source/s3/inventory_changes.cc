@@ -115,10 +115,9 @@ class ReportGroups {
   std::optional<MarkedKey> ahead_;
 };
 
+// Fails as reading the report does; `sorted` tells of the sorter.
 Status gather(const Inventory& inventory, const InventoryReport& report, const InventoryScope& scope,
-              const Marker& marker, VersionSorter& sorter, const std::stop_token& stop) {
-  // Its errors are not the report's.
-  Status sorted;
+              const Marker& marker, VersionSorter& sorter, Status& sorted, const std::stop_token& stop) {
   const Status read = inventory.read(
       report, scope.bucket,
       [&](const aws::s3::ListedVersion& version) -> Status {
@@ -128,10 +127,10 @@ Status gather(const Inventory& inventory, const InventoryReport& report, const I
         return sorted;
       },
       stop);
-  if (sorted) TRY_DO(read);
-  if (sorted) sorted = sorter.sort();
-  if (sorted) return {};
-  return Error(sorted.error()).during("sort the report in " + inventory.options().scratch_folder);
+  if (!sorted) return {};
+  TRY_DO(read);
+  sorted = sorter.sort();
+  return {};
 }
 
 }  // namespace
@@ -146,19 +145,27 @@ Status check_completeness(const InventoryReport& report, bool current_only) {
 Result<InventoryChanges> find_changes(const Inventory& inventory, const InventoryReport& report,
                                       const InventoryScope& scope, PreviousEntries& entries, std::stop_token stop) {
   const Marker marker{.knows_ids = report.manifest.columns.of_version.has_value()};
-  VersionSorter sorter(inventory.options().scratch_folder, inventory.options().sort_size_bytes_max);
-  TRY_DO(gather(inventory, report, scope, marker, sorter, stop));
+  const std::string& folder = inventory.options().scratch_folder;
+  VersionSorter sorter(folder, inventory.options().sort_size_bytes_max);
+  InventoryChanges changes;
+  const auto not_sorted = [&](const Error& error) {
+    changes.not_sorted = Error(error).during("sort the report in " + folder);
+    return std::move(changes);
+  };
+  Status sorted;
+  TRY_DO(gather(inventory, report, scope, marker, sorter, sorted, stop));
+  if (!sorted) return not_sorted(sorted.error());
   PointGroups point(entries, marker, scope.prefix);
   ReportGroups told(sorter);
   TRY_DO(point.begin());
-  InventoryChanges changes;
   uint64_t size_bytes = 0;
   Group ours, theirs;
-  bool has_ours = TRY(point.next(ours)), has_theirs = TRY(told.next(theirs));
-  while (has_ours || has_theirs) {
+  bool has_ours = TRY(point.next(ours));
+  Result<bool> has_theirs = told.next(theirs);
+  while (has_theirs && (has_ours || *has_theirs)) {
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "scan was stopped");
-    const bool takes_ours = has_ours && (!has_theirs || ours.key <= theirs.key);
-    const bool takes_theirs = has_theirs && (!has_ours || theirs.key <= ours.key);
+    const bool takes_ours = has_ours && (!*has_theirs || ours.key <= theirs.key);
+    const bool takes_theirs = *has_theirs && (!has_ours || theirs.key <= ours.key);
     const bool is_too_long = ours.is_too_long || theirs.is_too_long;
     const bool is_same = takes_ours && takes_theirs && !is_too_long && ours.marks == theirs.marks;
     if (!is_same) {
@@ -169,8 +176,9 @@ Result<InventoryChanges> find_changes(const Inventory& inventory, const Inventor
       if (changes.is_too_much) return changes;
     }
     if (takes_ours) has_ours = TRY(point.next(ours));
-    if (takes_theirs) has_theirs = TRY(told.next(theirs));
+    if (takes_theirs) has_theirs = told.next(theirs);
   }
+  if (!has_theirs) return not_sorted(has_theirs.error());
   return changes;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -19,6 +20,7 @@ struct InventoryScope {
 struct InventoryChanges {
   std::set<std::string> keys;
   bool is_too_much = false;
+  std::optional<Error> not_sorted;  // The scratch folder failed: nothing is known, and it is no fault of the report.
 };
 
 // `invalid`, with the next step, where the report lacks what a point made so is to hold.

@@ -5,6 +5,7 @@
 
 #include "crypto/testing.h"
 #include "format/bucket_key.h"
+#include "os/lost_files_testing.h"
 #include "os/testing.h"
 #include "source/s3/bucket_testing.h"
 #include "source/s3/inventory_testing.h"
@@ -474,6 +475,57 @@ TEST_F(InventoryTest, without_room_to_sort_a_report_everything_is_listed) {
   expect_listing("sort the report in " + scratch_path);
   EXPECT_EQ(news.remarks.size(), 1u);
   expect_same_as_listing();
+}
+
+TEST_F(InventoryTest, whatever_a_scratch_folder_fails_with_everything_is_listed) {
+  begin();
+  bucket.put("key105", "second");
+  report();
+  scratch_path += "/" + std::string(300, 'x');  // Neither full nor missing: no name at all.
+  sort_size_bytes_max = 100;
+  back_up();
+  expect_listing("sort the report in " + scratch_path);
+  expect_same_as_listing();
+}
+
+// Looked at once the report is sorted: then the disk loses it.
+class LosingEntries : public testing::MapEntries {
+ public:
+  LosingEntries(std::map<Bytes, testing::ModelEntry> entries, const os::Fd& file)
+      : MapEntries(std::move(entries)), file_(file) {}
+  Status seek(ByteView key) override {
+    has_lost = ::ftruncate(file_.get(), 0) == 0;
+    return MapEntries::seek(key);
+  }
+  bool has_lost = false;
+
+ private:
+  const os::Fd& file_;
+};
+
+TEST_F(InventoryTest, what_the_disk_lost_beneath_a_sorted_report_is_told) {
+  begin();
+  report();
+  const Inventory inventory(reports.connect(clock, rng), {.folder = "reports/bucket/daily",
+                                                          .scratch_folder = scratch_path,
+                                                          .sort_size_bytes_max = 100,
+                                                          .told = {}});
+  const auto newest = inventory.newest("bucket", {});
+  ASSERT_TRUE(newest && *newest);
+  for (const bool is_lost : {false, true}) {
+    os::Fd sorted;  // There before the last of the report's files is asked for.
+    reports.before = [&](const net::HttpRequest&) {
+      if (is_lost) sorted = os::open_again(scratch_path);
+      return std::nullopt;
+    };
+    LosingEntries entries(point.entries, sorted);
+    const auto changes =
+        find_changes(inventory, **newest, {.bucket = "bucket", .prefix = "", .key_count_max = 1000}, entries, {});
+    ASSERT_TRUE(changes.has_value()) << changes.error().message();
+    ASSERT_EQ(entries.has_lost, is_lost);
+    EXPECT_EQ(changes->not_sorted.has_value(), is_lost);
+    EXPECT_TRUE(is_lost || changes->keys.empty());
+  }
 }
 
 TEST_F(InventoryTest, current_states_are_compared_where_a_point_holds_no_others) {
