@@ -5,12 +5,13 @@ one made over a good connection; what is called a skip is all that may be missin
 import os
 import random
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import s3_proxy
 import s3_servers
-from holdfast import DONE, SKIPS, Holdfast
+from holdfast import DONE, FAILED, SKIPS, Holdfast
 
 SHORT_INDEXES = 2
 BUCKET = "faulty"
@@ -39,15 +40,18 @@ class User(Holdfast):
 
 
 @pytest.mark.parametrize("fault", s3_proxy.FAULTS)
-def test_what_is_called_complete_is_complete(fault, binary, place, proxy, seed, is_long):
+def test_what_is_called_complete_is_complete(fault, binary, place, signing, proxy, seed, is_long, counts):
     proxy.reset()
     user = User(binary, place, proxy)
     good = user.backup(user.url)["recovery_point_id"]
     count = proxy.count()
     indexes = range(1, count + 1) if is_long else random.Random(seed).sample(range(1, count + 1), SHORT_INDEXES)
+    struck, ends = 0, Counter()
     for index in indexes:
         proxy.reset(fault, index)
         outcome = user.attempt()
+        struck += proxy.struck
+        ends[outcome.code if outcome.code in (DONE, SKIPS) else FAILED] += 1
         told = f"{fault} at request {index}: exit {outcome.code} {outcome.errors}"
         if outcome.code not in (DONE, SKIPS):
             continue
@@ -62,3 +66,5 @@ def test_what_is_called_complete_is_complete(fault, binary, place, proxy, seed, 
         assert (outcome.code == SKIPS) == bool(skipped), told
     proxy.reset()
     user.run("verify", "--data")
+    counts(f"faults between a bucket on {signing.kind} and its backup", kinds=1, requests=struck, complete=ends[DONE],
+           with_skips=ends[SKIPS], failed=ends[FAILED])

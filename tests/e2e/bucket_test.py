@@ -143,10 +143,13 @@ def test_every_version_comes_back_in_a_new_bucket(server, user):
     etags = {"versions have another ETag"} if server.kind == "rgw" else set()
     assert remarks == {"versions have a new date and version id"} | etags
     assert after["configuration"] == json.loads(json.dumps(before["configuration"]).replace(bucket.name, copy.name))
-    # Once more over what is there: nothing to do.
+    # Once more over what is there: nothing to do, but for what has another ETag now and is not known again by it.
     again = restore(user, point["recovery_point_id"], copy)
-    assert (again["kept"], again["bytes_written"]) == (again["entries"], 0), again
-    same(after["keys"], copy.walk()["keys"])
+    unknown = {"parts/three", "parts/uneven"} if server.kind == "rgw" else set()
+    assert again["kept"] == again["entries"] - len(unknown), again
+    assert (again["bytes_written"] == 0) == (not unknown), again
+    known = {key: versions for key, versions in after["keys"].items() if key not in unknown}
+    same(known, {key: versions for key, versions in copy.walk()["keys"].items() if key not in unknown})
 
 
 def test_an_unchanged_bucket_costs_no_object_requests(server, user):
@@ -244,7 +247,9 @@ def test_a_dry_run_changes_nothing(server, user, place):
     assert plan["bytes_written"] > 0
     same(changed["keys"], bucket.walk()["keys"])
     absent = server.bucket()
-    assert restore(user, point, absent, "--dry-run")["entries"] == sum(map(len, before["keys"].values()))
+    # Every bucket of Ceph's has a setting that says of public access that it is not blocked.
+    settings = 1 if server.kind == "rgw" else 0
+    assert restore(user, point, absent, "--dry-run")["entries"] == sum(map(len, before["keys"].values())) + settings
     # Nor does who asks for what is not there, or may not read it.
     user.run("restore", f"{point}:nothing", "--to", absent.url(), expect=FAILED)
     user.run("restore", f"{point}:history", "--version-id", "none", "--to", absent.url(), expect=FAILED)
@@ -305,7 +310,7 @@ def files_beneath(folder):
 def test_current_objects_as_files_in_a_folder_a_tar_archive_and_a_mount(server, user, place):
     bucket = server.filled()
     expected, left_out = as_files(bucket.walk()["keys"])
-    assert (left_out > 0) == (server.kind == "moto")
+    assert (left_out > 0) == (server.kind != "versitygw")
     point = back_up(user, bucket)["recovery_point_id"]
     code = SKIPS if left_out else DONE
 

@@ -46,11 +46,14 @@ CAPABILITIES = {"mon.": {"mon": "allow *"}, "client.admin": {"mon": "allow *", "
                 "client.gateway": {"mon": "allow rw", "osd": "allow rwx"}}
 
 
-def free_address():
-    """A port that the kernel holds free: a monitor's is written down before the monitor begins."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % probe.getsockname()[1]
+def reserved_port():
+    """A socket with a port of its own, since a monitor's is written down before the monitor begins. While it is open the
+    kernel gives that port to nobody who asks for any; who asks for this one, as monitors do (with SO_REUSEADDR), can
+    listen there, since this socket never does."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
 
 
 class CephCluster:
@@ -61,12 +64,13 @@ class CephCluster:
         assert classes, f"nothing at {CLASSES}: run 'scripts/deps long'"
         self.folder, self.daemons = folder, []
         self.configuration = os.path.join(folder, "ceph.conf")
-        fsid, address = str(uuid.uuid4()), free_address()
+        self.reserved = reserved_port()
+        fsid, address = str(uuid.uuid4()), "%s:%d" % self.reserved.getsockname()
         Path(self.configuration).write_text(CONFIGURATION.format(
             fsid=fsid, address=address, folder=folder, classes=classes[0], memory_bytes=MEMORY_BYTES), encoding="ascii")
-        for name in ("mon", "osd"):
-            os.mkdir(os.path.join(folder, name))
         try:
+            for name in ("mon", "osd"):
+                os.mkdir(os.path.join(folder, name))
             self.make_keys()
             self.start_monitor(fsid, address)
             self.start_osd()
@@ -114,3 +118,4 @@ class CephCluster:
                 daemon.kill()
                 daemon.wait()
         self.daemons = []
+        self.reserved.close()

@@ -2,6 +2,7 @@
 import os
 import random
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,25 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="long: run with --long"))
+
+
+@pytest.fixture(name="counts")
+def fixture_counts(request):
+    """counts("faults", requests=3): how often the test did what. The run ends with the sums over all tests."""
+    def tell(about, **numbers):
+        request.node.user_properties.append(("counts", [about, numbers]))
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter):
+    sums = {}
+    for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for name, value in report.user_properties:
+            if name == "counts":
+                sums.setdefault(value[0], Counter()).update(value[1])
+    for about, numbers in sums.items():
+        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
+        terminalreporter.write_line(f"counts: {about}: {told}")
 
 
 @pytest.fixture(name="binary", scope="session")

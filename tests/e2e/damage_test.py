@@ -209,7 +209,7 @@ def harms(chance, path):
             "lengthened": lengthen}
 
 
-def test_verify_mends_what_parity_can_mend_and_tells(sturdy, seed):
+def test_verify_mends_what_parity_can_mend_and_tells(sturdy, seed, counts):
     chance, count = random.Random(seed), 0
     for name in sturdy.objects():
         path = f"{sturdy.vault}/{name}"
@@ -222,7 +222,7 @@ def test_verify_mends_what_parity_can_mend_and_tells(sturdy, seed):
             expect_told(name, outcome)
             count += 1
     assert "repaired" not in sturdy.run("verify", "--data").errors
-    print(f"counts: {count} kinds of damage mended by verify")
+    counts("verify with parity", damages_mended=count)
 
 
 def test_scrub_mends_without_a_key_and_tells(sturdy, seed):

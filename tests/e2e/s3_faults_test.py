@@ -155,7 +155,7 @@ def sweep(work, fault, name, action, is_long):
 
 
 @pytest.mark.parametrize("fault", s3_proxy.FAULTS)
-def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, proxy, seed, is_long):
+def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, signing, proxy, seed, is_long, counts):
     work = Workload(binary, place, proxy, seed)
 
     def backup():
@@ -168,7 +168,8 @@ def test_nothing_is_lost_and_nothing_is_made_up(fault, binary, place, proxy, see
 
     struck = {name: sweep(work, fault, name, action, is_long) for name, action in
               (("backup", backup), ("restore", restore), ("forget", work.forget), ("collect", work.collect))}
-    print("counts:", ", ".join(f"{count} requests of {name}" for name, count in struck.items()), "spoiled by", fault)
+    counts(f"faults between a vault and {signing.kind}", kinds=1, requests=sum(struck.values()),
+           **{f"of_{name}": count for name, count in struck.items()})
     assert struck["backup"] and struck["restore"]
     work.check_all(fault)
 
@@ -187,7 +188,7 @@ class Killer:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_sudden_death_at_a_request_loses_nothing(when, binary, place, proxy, seed, is_long):
+def test_sudden_death_at_a_request_loses_nothing(when, binary, place, signing, proxy, seed, is_long, counts):
     work = Workload(binary, place, proxy, seed)
     killer = Killer(when)
     kills = 0
@@ -213,7 +214,7 @@ def test_sudden_death_at_a_request_loses_nothing(when, binary, place, proxy, see
             work.check(f"killed {when} request {index} of {name}")
             if killer.process.returncode >= 0:
                 break
-    print(f"counts: killed {when} {kills} requests")
+    counts(f"sudden deaths at requests to {signing.kind}", **{f"{when}_it_was_carried_out": kills})
     assert kills > 0
     work.check_all(f"killed {when} requests")
 

@@ -117,10 +117,10 @@ def fixture_world(binary):
     shutil.rmtree(place, ignore_errors=True)
 
 
-def test_there_are_enough_cases():
+def test_there_are_enough_cases(counts):
     names = [case.name for case in s3_hostile.CASES]
     assert len(names) >= 60 and len(set(names)) == len(names)
-    print(f"counts: {len(names)} hostile answers")
+    counts("hostile S3 servers", kinds_of_answers=len(names))
 
 
 @pytest.mark.parametrize("case", s3_hostile.CASES, ids=lambda case: case.name)

@@ -3,6 +3,7 @@
 moto, which allows odd keys; `scripts/deps test` installs both. Ceph's gateway, for the long run, comes with `scripts/deps
 long`."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -77,7 +78,11 @@ class Server:
         with open(os.path.join(folder, "log"), "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
                                             env={**os.environ, **environment})
-        self.port = self.wait_for_port()
+        try:
+            self.port = self.wait_for_port()
+        except BaseException:
+            self.stop_process()
+            raise
 
     def wait_for_port(self):
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -118,8 +123,32 @@ def make_certificate(folder):
     return paths
 
 
+@contextlib.contextmanager
+def new_folder(name):
+    """For a server, which removes it in the end; removed here if none comes of it."""
+    folder = tempfile.mkdtemp(prefix=f"holdfast-{name}-")
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def with_bucket(server):
+    try:
+        make_bucket(server.endpoint, BUCKET)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
 def start_versitygw(encrypted=False):
-    folder = tempfile.mkdtemp(prefix="holdfast-versitygw-")
+    with new_folder("versitygw") as folder:
+        return versitygw_in(folder, encrypted)
+
+
+def versitygw_in(folder, encrypted):
     data, versions = os.path.join(folder, "data"), os.path.join(folder, "versions")
     os.makedirs(os.path.join(data, BUCKET))
     os.makedirs(versions)
@@ -133,10 +162,8 @@ def start_versitygw(encrypted=False):
 
 
 def start_moto():
-    folder = tempfile.mkdtemp(prefix="holdfast-moto-")
-    server = Server([tool("venv/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"], {}, folder)
-    make_bucket(server.endpoint, BUCKET)
-    return server
+    with new_folder("moto") as folder:
+        return with_bucket(Server([tool("venv/bin/moto_server"), "-H", "127.0.0.1", "-p", "0"], {}, folder))
 
 
 class Gateway(Server):
@@ -150,21 +177,19 @@ class Gateway(Server):
             cluster.run("radosgw-admin", "-n", "client.gateway", "user", "create", "--uid", "tester", "--display-name",
                         "tester", "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY)
         except BaseException:
-            self.stop()
+            self.stop_process()
             raise
 
-    def stop(self):
+    def stop_process(self):
         if hasattr(self, "process"):
-            self.stop_process()
+            super().stop_process()
         self.cluster.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def start_rgw():
     """Ready after about fifteen seconds."""
-    server = Gateway(CephCluster(tempfile.mkdtemp(prefix="holdfast-ceph-")))
-    make_bucket(server.endpoint, BUCKET)
-    return server
+    with new_folder("ceph") as folder:
+        return with_bucket(Gateway(CephCluster(folder)))
 
 
 STARTS = {"versitygw": start_versitygw, "moto": start_moto, "rgw": start_rgw}

@@ -37,9 +37,9 @@ def heads(server, bucket, prefix):
     return json.loads(s3(server, script, bucket, prefix))
 
 
-@pytest.fixture(name="gateway", scope="module")
-def fixture_gateway():
-    server = s3_servers.start_versitygw()
+@pytest.fixture(name="gateway", scope="module", params=["versitygw", pytest.param("rgw", marks=pytest.mark.long)])
+def fixture_gateway(request):
+    server = s3_servers.STARTS[request.param]()
     s3(server, f"s3.create_bucket(Bucket='{LOCKED_BUCKET}', ObjectLockEnabledForBucket=True)")
     yield server
     server.stop()
@@ -151,6 +151,7 @@ def test_what_a_lifecycle_rule_archived_is_noticed(binary, place, plain, moto):
     user.restore("latest", os.path.join(place, "back"))
 
 
+@pytest.mark.parametrize("gateway", ["versitygw"], indirect=True)  # Ceph's does not know them yet.
 def test_checksums_are_sent_where_that_is_asked_for(binary, place, plain, gateway):
     user = user_of(binary, place, gateway)
     user.environment["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_supported"

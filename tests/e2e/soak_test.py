@@ -258,8 +258,7 @@ def check_end(soak):
     points = sorted(soak.points)
     for point in chance.sample(points, min(len(points), 60)):
         restore(soak, chance, point, harm=False)
-    counts = ", ".join(f"{count} {what}" for what, count in sorted(soak.counts.items()))
-    print(f"counts: soak, seed {soak.seed}: {counts}; {len(points)} points live at the end, 0 lost")
+    return {**soak.counts, "points_live_at_the_end": len(points), "lost": len(lost)}
 
 
 def soak_of(binary, place, seed, backups, collections):
@@ -268,13 +267,13 @@ def soak_of(binary, place, seed, backups, collections):
     assert FAKETIME, "no libfaketime: scripts/deps test installs it"
     soak = Soak(user, seed, backups, collections)
     run_soak(soak)
-    check_end(soak)
+    return check_end(soak)
 
 
-def test_a_short_soak_loses_nothing(binary, place, seed):
-    soak_of(binary, place, seed, 60, 10)
+def test_a_short_soak_loses_nothing(binary, place, seed, counts):
+    counts("a short soak", **soak_of(binary, place, seed, 60, 10))
 
 
 @pytest.mark.long
-def test_ten_thousand_backups_against_a_thousand_collections_lose_nothing(binary, place, seed):
-    soak_of(binary, place, seed, 10_000, 1_000)
+def test_ten_thousand_backups_against_a_thousand_collections_lose_nothing(binary, place, seed, counts):
+    counts("a long soak", **soak_of(binary, place, seed, 10_000, 1_000))
