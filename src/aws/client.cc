@@ -10,6 +10,7 @@
 
 #include "aws/time_text.h"
 #include "aws/xml.h"
+#include "base/either_stop.h"
 
 namespace holdfast::aws {
 
@@ -36,6 +37,8 @@ std::optional<nanoseconds> retry_after(const net::HttpResponse& response) {
 bool carries_error(const net::HttpResponse& response) {
   return parse_xml(response.body, "Error").has_value();
 }
+
+bool is_reading(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 // Waits its turn, and gives it up whatever happens.
 class Turn {
@@ -148,6 +151,16 @@ nanoseconds Client::delay_before(uint32_t attempt, const Failure& failure) {
   return std::max(jittered, failure.retry_after.value_or(nanoseconds(0)));
 }
 
+void Client::stop_waiting_on(std::stop_token stop) {
+  const MutexLock lock(patience_mutex_);
+  patience_ = std::move(stop);
+}
+
+std::stop_token Client::patience() {
+  const MutexLock lock(patience_mutex_);
+  return patience_;
+}
+
 Result<Client::Answer> Client::call(const Call& call, std::stop_token stop) {
   int owed = 0;
   for (uint32_t attempt_number = 1;; ++attempt_number) {
@@ -162,8 +175,12 @@ Result<Client::Answer> Client::call(const Call& call, std::stop_token stop) {
     const bool is_over = !failure.may_pass || attempt_number >= options_.retry.attempt_count_max;
     if (is_over || !quota_.take(failure.cost)) return std::move(failure.error);
     owed = failure.cost;
-    clock_.sleep_for(delay_before(attempt_number, failure));
+    const std::stop_token patience = this->patience();
+    clock_.sleep_unless_stopped(delay_before(attempt_number, failure), EitherStop(stop, patience).token());
     if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
+    if (!patience.stop_requested()) continue;
+    if (is_reading(call.method)) return Error(ErrorCode::cancelled, "stopped").during(failure.error.message());
+    return std::move(failure.error);
   }
 }
 

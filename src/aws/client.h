@@ -49,6 +49,9 @@ struct Call {
 // Failures that may pass are repeated as the SDKs' "standard" mode does: full jitter, Retry-After obeyed, a shared
 // quota. A clock that is wrong is corrected by the server's. Whether an earlier attempt that failed took effect all the
 // same is unknown, also when a later one was refused: Answer::attempt_count says whether there was one.
+//
+// A repetition may be up to a minute away (Retry-After). Two kinds of stop end that wait at once: a call's own, and the
+// one for all waits, behind which each request is still sent, but once only.
 class Client {
  public:
   struct Answer {
@@ -59,8 +62,13 @@ class Client {
   Client(ClientOptions options, net::HttpTransport& transport, CredentialProvider& credentials, Clock& clock,
          Rng& rng);
 
-  // A 2xx answer, or 304; else the error the service gave (service_error.h).
+  // A 2xx answer, or 304; else the error the service gave (service_error.h). `cancelled` once `stop` is requested, and
+  // where a GET or HEAD is not repeated because of stop_waiting_on(); other methods then fail with what would have had
+  // them repeated, since it may have taken effect.
   Result<Answer> call(const Call& call, std::stop_token stop = {});
+  // Once `stop` is requested no call waits to be repeated. Takes the place of an earlier one; calls that wait already
+  // heed the earlier one.
+  void stop_waiting_on(std::stop_token stop) EXCLUDES(patience_mutex_);
 
   const ClientOptions& options() const { return options_; }
   const Pace& pace() const { return pace_; }
@@ -83,6 +91,7 @@ class Client {
   bool learn_time(const net::HttpResponse& response);
   Result<net::HttpRequest> sign(const Call& call, const Credentials& credentials);
   std::chrono::nanoseconds delay_before(uint32_t attempt, const Failure& failure);
+  std::stop_token patience() EXCLUDES(patience_mutex_);
 
   const ClientOptions options_;
   net::HttpTransport& transport_;
@@ -91,6 +100,8 @@ class Client {
   Rng& rng_;
   Pace pace_;
   RetryQuota quota_;
+  Mutex patience_mutex_;
+  std::stop_token patience_ GUARDED_BY(patience_mutex_);
   std::atomic<int64_t> skew_ns_ = 0;  // The server's clock less ours.
   std::atomic<bool> insists_ = false;  // On checksums.
 };

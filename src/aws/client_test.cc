@@ -22,13 +22,16 @@ using namespace std::chrono_literals;
 
 class ClientTest : public ::testing::Test {
  protected:
-  Result<Client::Answer> call(std::vector<Result<net::HttpResponse>> answers, const Call& what = {}) {
-    transport_ = std::make_unique<FakeTransport>(in_turn(std::move(answers)));
+  static ClientOptions options() {
     ClientOptions options;
     options.endpoint = *parse_endpoint("http://server.example:9000");
     options.scope = {.region = "us-east-1", .service = "s3", .path_rule = PathRule::as_sent};
     options.retry.attempt_count_max = 4;
-    client_ = std::make_unique<Client>(options, *transport_, credentials_, clock_, rng_);
+    return options;
+  }
+  Result<Client::Answer> call(std::vector<Result<net::HttpResponse>> answers, const Call& what = {}) {
+    transport_ = std::make_unique<FakeTransport>(in_turn(std::move(answers)));
+    client_ = std::make_unique<Client>(options(), *transport_, credentials_, clock_, rng_);
     return client_->call(what);
   }
   size_t sent() const { return transport_->seen().size(); }
@@ -101,6 +104,40 @@ TEST_F(ClientTest, retry_after_is_obeyed_within_reason) {
   EXPECT_GE(clock_.slept().at(0), 7s);
   ASSERT_TRUE(call({error_answer(503, "SlowDown", {{"Retry-After", "4000000000"}}), http_answer(200, "")}).has_value());
   EXPECT_LE(clock_.slept().at(1), 60s);
+}
+
+TEST_F(ClientTest, a_stop_ends_the_wait_for_a_repetition) {
+  std::stop_source stop;
+  transport_ = std::make_unique<FakeTransport>([&](const net::HttpRequest&) {
+    stop.request_stop();
+    return error_answer(503, "SlowDown", {{"Retry-After", "60"}});
+  });
+  Client client(options(), *transport_, credentials_, clock_, rng_);
+  EXPECT_CODE(client.call({}, stop.get_token()), ErrorCode::cancelled);
+  EXPECT_TRUE(clock_.slept().empty());
+  EXPECT_EQ(sent(), 1u);
+}
+
+TEST_F(ClientTest, who_has_no_patience_left_sends_each_request_once) {
+  bool succeeds = false;
+  transport_ = std::make_unique<FakeTransport>([&](const net::HttpRequest&) {
+    return succeeds ? http_answer(200, "") : error_answer(503, "SlowDown", {{"Retry-After", "60"}});
+  });
+  Client client(options(), *transport_, credentials_, clock_, rng_);
+  std::stop_source stop;
+  stop.request_stop();
+  client.stop_waiting_on(stop.get_token());
+  EXPECT_CODE(client.call({.method = "GET"}), ErrorCode::cancelled);
+  EXPECT_CODE(client.call({.method = "HEAD"}), ErrorCode::cancelled);
+  EXPECT_CODE(client.call({.method = "PUT"}), ErrorCode::io);  // It may have been carried out.
+  EXPECT_EQ(sent(), 3u);
+  EXPECT_TRUE(clock_.slept().empty());
+  succeeds = true;
+  EXPECT_TRUE(client.call({}).has_value());
+  client.stop_waiting_on({});
+  succeeds = false;
+  EXPECT_CODE(client.call({}), ErrorCode::io);
+  EXPECT_EQ(clock_.slept().size(), 3u);
 }
 
 TEST_F(ClientTest, slow_down_halves_the_pace_and_successes_raise_it_again) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -84,6 +85,26 @@ class FakeClock : public Clock {
   std::atomic<int64_t> passed_ = 1;
   mutable std::mutex mutex_;
   std::vector<std::chrono::nanoseconds> slept_;
+};
+
+// Sleeps until a stop is requested, however short the time.
+class EndlessClock : public FakeClock {
+ public:
+  void sleep_unless_stopped(std::chrono::nanoseconds, const std::stop_token& stop) override {
+    std::unique_lock lock(mutex_);
+    is_asleep_ = true;
+    news_.notify_all();
+    news_.wait(lock, stop, [] { return false; });
+  }
+  void wait_for_sleeper() {
+    std::unique_lock lock(mutex_);
+    news_.wait(lock, [&] { return is_asleep_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any news_;
+  bool is_asleep_ = false;
 };
 
 // The largest number each time, so that every jittered delay is its bound.

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 
 #include "base/bytes.h"
 
@@ -19,6 +20,10 @@ class Clock {
   virtual UnixTimeNs now() = 0;                                    // Wall clock; may jump.
   virtual std::chrono::nanoseconds monotonic() = 0;                // Never goes back; for durations only.
   virtual void sleep_for(std::chrono::nanoseconds duration) = 0;
+  // Ends as soon as `stop` is requested. Here: for clocks whose sleep takes no time.
+  virtual void sleep_unless_stopped(std::chrono::nanoseconds duration, const std::stop_token& stop) {
+    if (!stop.stop_requested()) sleep_for(duration);
+  }
 };
 
 // Where secrets and salts come from. Thread-safe. The real one is getrandom(2), which cannot fail once seeded.

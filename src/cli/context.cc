@@ -8,6 +8,7 @@
 #include "os/environment.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "store/patience.h"
 #include "vault/settle.h"
 
 namespace holdfast::cli {
@@ -177,7 +178,9 @@ Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::strin
   };
   limits.upload_bytes_per_second = TRY(rate("limit-upload"));
   limits.download_bytes_per_second = TRY(rate("limit-download"));
-  return services_.open_store(url, use, limits);
+  auto store = TRY(services_.open_store(url, use, limits));
+  store::stop_waiting_on(*store, stop_);
+  return store;
 }
 
 namespace {

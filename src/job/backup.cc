@@ -6,11 +6,13 @@
 
 #include "base/byte_io.h"
 #include "base/check.h"
+#include "base/either_stop.h"
 #include "crypto/hash.h"
 #include "job/lost_content.h"
 #include "job/node_cache.h"
 #include "job/previous_entries.h"
 #include "job/skipped.h"
+#include "store/patience.h"
 
 namespace holdfast::job {
 
@@ -157,7 +159,7 @@ Status write_skipped(tree::Editor& state, const std::set<Bytes>& before, const s
 }
 
 PipelineOptions pipeline_options(const vault::Vault& vault, const source::Description& description,
-                                 const BackupRequest& request) {
+                                 const BackupRequest& request, const std::stop_source& failed) {
   const vault::VaultParameters& parameters = vault.keyring().parameters();
   PipelineOptions options;
   options.worker_count =
@@ -170,6 +172,7 @@ PipelineOptions pipeline_options(const vault::Vault& vault, const source::Descri
   options.entry_kind = description.entry_kind;
   options.profile = request.profile;
   options.stop = request.stop;
+  options.failed = failed;
   return options;
 }
 
@@ -233,10 +236,11 @@ Status look_for_losses(vault::Vault& vault, vault::Session& session, const Backu
 
 // Scans and stores. Beyond this nothing is read any more.
 Status fill(vault::Vault& vault, vault::Session& session, source::Source& source, const BackupRequest& request,
-            const Base& base, Observer& observer, BackupReport& report) {
+            const Base& base, const std::stop_source& failed, Observer& observer, BackupReport& report) {
   const std::optional<vault::PointInfo>& parent = base.parent;
   vault::Vault::Domain& domain = *TRY(vault.home());
   const ThawGuard thaw(source);
+  const EitherStop stop(request.stop, failed.get_token());  // Contents are read until the pipeline has ended.
   std::optional<TreeState> previous;
   std::optional<TreeEntries> entries;
   if (parent) previous.emplace(domain, to_root(parent->point.state));
@@ -249,17 +253,23 @@ Status fill(vault::Vault& vault, vault::Session& session, source::Source& source
   vault::Session::Worker state_worker(session);
   VaultNodes state_nodes(domain, &state_worker);
   tree::Editor state(state_nodes, tree_config(domain), parent ? to_root(parent->point.state) : tree::Root{});
-  BackupPipeline pipeline(domain, session, pipeline_options(vault, source.describe(), request),
+  BackupPipeline pipeline(domain, session, pipeline_options(vault, source.describe(), request, failed),
                           parent ? to_root(parent->point.entries) : tree::Root{}, observer);
   PipelineSink sink(pipeline, state, request.stop);
   {
     const StageTimer timer(request.profile, Stage::scan);
-    TRY_DO(source.scan({.previous = previous ? &*previous : nullptr,
-                        .entries = entries ? &*entries : nullptr,
-                        .retry = &retry,
-                        .series = series_of(vault, source.describe(), request),
-                        .stop = request.stop},
-                       sink));
+    const Status scanned = source.scan({.previous = previous ? &*previous : nullptr,
+                                        .entries = entries ? &*entries : nullptr,
+                                        .retry = &retry,
+                                        .series = series_of(vault, source.describe(), request),
+                                        .stop = stop.token()},
+                                       sink);
+    // A scan that was stopped because of a failure elsewhere: that one is to be told.
+    if (!scanned && failed.stop_requested()) {
+      TRY_DO(session.first_error());
+      TRY_DO(pipeline.finish());
+    }
+    TRY_DO(scanned);
   }
   const tree::Root root = TRY(pipeline.finish());
   TRY_DO(write_skipped(state, retry, pipeline.skipped()));
@@ -280,9 +290,14 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
                                 Observer& observer) {
   vault::Vault::Domain& domain = *TRY(vault.home());
   std::optional<RewritePlanner> rewrites;  // Outlives the session, which asks it.
-  auto session = TRY(vault::Session::begin(
-      vault, domain,
-      {.host = request.host, .purpose = "backup", .effort = request.effort, .profile = request.profile}));
+  const std::stop_source failed;
+  std::optional<store::Patience> patience(std::in_place, vault.store(), request.stop, failed.get_token());
+  auto session = TRY(vault::Session::begin(vault, domain,
+                                           {.host = request.host,
+                                            .purpose = "backup",
+                                            .effort = request.effort,
+                                            .profile = request.profile,
+                                            .failed = failed}));
   const source::Description description = source.describe();
   Base base{.parent = find_parent(domain.log(), description, request), .lost = {}};
   BackupReport report;
@@ -298,8 +313,9 @@ Result<BackupReport> run_backup(vault::Vault& vault, source::Source& source, con
   }
   if (filled) filled = source.freeze();
   // From here on fill() sees to it that the source is thawed whatever happens.
-  if (filled) filled = fill(vault, *session, source, request, base, observer, report);
+  if (filled) filled = fill(vault, *session, source, request, base, failed, observer, report);
   if (!filled) {
+    patience.reset();  // The end is worth a wait, unless the user has lost his.
     session->end().ignore("the error above is the one to report; what was stored is kept for the next run");
     return std::move(filled.error());
   }

@@ -38,8 +38,11 @@ BackupPipeline::BackupPipeline(vault::Vault::Domain& domain, vault::Session& ses
 BackupPipeline::~BackupPipeline() { abandon(); }
 
 void BackupPipeline::fail(Error error) {
-  const MutexLock lock(result_mutex_);
-  if (!error_) error_ = std::move(error);
+  {
+    const MutexLock lock(result_mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+  std::stop_source(options_.failed).request_stop();
 }
 
 Status BackupPipeline::first_error() {
@@ -473,6 +476,7 @@ Result<tree::Root> BackupPipeline::finish() {
 }
 
 void BackupPipeline::abandon() {
+  if (root_) return;  // Finished.
   fail(Error(ErrorCode::cancelled, "the backup was stopped"));
   tasks_.close();
   workers_.clear();

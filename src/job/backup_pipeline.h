@@ -81,6 +81,7 @@ struct PipelineOptions {
   uint64_t huge_size_bytes = 48 << 20;        // Contents beyond this are split so that all workers share them.
   uint64_t huge_range_size_bytes = 32 << 20;
   std::stop_token stop;
+  std::stop_source failed = std::stop_source(std::nostopstate);  // Requested when the run fails.
 };
 
 class BackupPipeline {

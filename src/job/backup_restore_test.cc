@@ -2,6 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "job/backup.h"
 #include "job/collect.h"
@@ -9,6 +13,7 @@
 #include "job/restore.h"
 #include "job/testing.h"
 #include "source/testing.h"
+#include "store/decorator.h"
 #include "store/fault_store.h"
 #include "target/testing.h"
 
@@ -630,6 +635,99 @@ TEST_F(BackupRestoreTest, a_store_that_fails_is_not_taken_for_unreadable_files) 
   EXPECT_EQ(report.error().code(), ErrorCode::io);
   EXPECT_EQ(observer.count, 0);
   EXPECT_EQ(source.freeze_count, source.thaw_count);
+}
+
+// A server that throttles without end. Whoever asks first for a pack, or sends one, fails for good once another one waits.
+class ThrottledStore : public store::Decorator {
+ public:
+  explicit ThrottledStore(std::unique_ptr<store::ObjectStore> inner) : Decorator(std::move(inner)) {}
+
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    return is_pack(key) ? fail_or_wait() : Decorator::create(key, parts);
+  }
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    return key.starts_with("data/") ? fail_or_wait() : Decorator::read(key, offset_bytes, out);
+  }
+  void stop_waiting_on(std::stop_token stop) override {
+    const std::scoped_lock lock(mutex_);
+    stop_ = std::move(stop);
+  }
+  bool stops_by_itself() {
+    const std::scoped_lock lock(mutex_);
+    return stop_.stop_requested();
+  }
+  std::atomic<int> ended_count = 0, in_vain_count = 0;
+  std::function<void()> on_wait = [] {};
+
+ private:
+  static bool is_pack(std::string_view key) { return key.starts_with("data/") || key.starts_with("meta/"); }
+  Status fail_or_wait() {
+    std::unique_lock lock(mutex_);
+    if (!failing_) failing_ = std::this_thread::get_id();
+    if (*failing_ == std::this_thread::get_id()) {
+      news_.wait_for(lock, std::chrono::seconds(60), [&] { return waiting_count_ > 0; });
+      return Error(ErrorCode::no_space, "full");
+    }
+    ++waiting_count_;
+    news_.notify_all();
+    on_wait();
+    const std::stop_token stop = stop_;
+    // Bounded, so that a test fails instead of hanging.
+    news_.wait_for(lock, stop, std::chrono::seconds(60), [] { return false; });
+    ++(stop.stop_requested() ? ended_count : in_vain_count);
+    return Error(ErrorCode::cancelled, "stopped");
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any news_;
+  std::stop_token stop_;
+  std::optional<std::thread::id> failing_;
+  int waiting_count_ = 0;
+};
+
+class ThrottledTest : public BackupRestoreTest {
+ protected:
+  ThrottledTest() {
+    crypto::SeededRng rng(8);
+    for (const char* name : {"/a", "/b", "/c", "/d"}) {
+      FakeFile file;
+      file.content = rng.bytes(30'000);
+      source_.files[*format::path_to_key(name)] = std::move(file);
+    }
+  }
+  StatefulSource source_;
+  ThrottledStore throttled_{bed_.store.share()};
+};
+
+TEST_F(ThrottledTest, a_restore_that_failed_waits_for_no_server) {
+  const auto made = backup(source_);
+  ASSERT_TRUE(made);
+  const auto vault = bed_.reopen(throttled_);
+  const auto report = restore(*vault, made->point, std::make_shared<target::MemoryTargetState>());
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::no_space);
+  EXPECT_GT(throttled_.ended_count, 0);
+  EXPECT_EQ(throttled_.in_vain_count, 0);
+  EXPECT_FALSE(throttled_.stops_by_itself()) << "the next job may wait again";
+}
+
+TEST_F(ThrottledTest, a_backup_that_failed_waits_for_no_server) {
+  const auto vault = bed_.reopen(throttled_);
+  const auto report = backup(*vault, source_);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::no_space) << report.error().message();
+  EXPECT_GT(throttled_.ended_count, 0);
+  EXPECT_EQ(throttled_.in_vain_count, 0);
+  EXPECT_FALSE(throttled_.stops_by_itself()) << "the next job may wait again";
+}
+
+TEST_F(ThrottledTest, a_backup_that_is_stopped_waits_for_no_server) {
+  std::stop_source stop;
+  throttled_.on_wait = [&] { stop.request_stop(); };
+  const auto vault = bed_.reopen(throttled_);
+  ASSERT_FALSE(backup(*vault, source_, false, stop.get_token()));
+  EXPECT_GT(throttled_.ended_count, 0);
+  EXPECT_EQ(throttled_.in_vain_count, 0);
 }
 
 }  // namespace

@@ -60,8 +60,8 @@ Result<RestoreReport> run_restore(vault::Vault& vault, const vault::PointInfo& p
   }
   Status walked = for_entries(nodes, point, range, place, lose);
   Status drained = pipeline.finish();
+  TRY_DO(drained);  // First: its failure may be what ended the walk.
   TRY_DO(walked);
-  TRY_DO(drained);
   // Beyond this point every content is in place; folders get their metadata, what is not in the point goes.
   RestoreReport report = pipeline.report();
   for (target::Problem& problem : TRY(target.finish())) {

@@ -189,8 +189,8 @@ Result<BucketRestoreReport> run_restore_bucket(vault::Vault& vault, const vault:
 
   const Status walked = BucketRestore(nodes, to_root(point.point.entries), request, target, pipeline).run();
   const Status drained = pipeline.finish();
+  TRY_DO(drained);  // First: its failure may be what ended the walk.
   TRY_DO(walked);
-  TRY_DO(drained);
   BucketRestoreReport report{.restored = pipeline.report(), .remarks = {}};
   for (target::Problem& problem : TRY(target.finish())) {
     observer.skipped(problem.name, problem.error);

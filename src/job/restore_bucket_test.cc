@@ -7,6 +7,7 @@
 #include "job/testing.h"
 #include "source/s3/bucket_testing.h"
 #include "source/s3/s3_source.h"
+#include "store/decorator.h"
 #include "target/s3/s3_target.h"
 #include "tree/content_list.h"
 
@@ -185,6 +186,61 @@ TEST_F(BucketRestoreTest, after_a_stop_no_version_is_written_before_an_older_one
     expected.resize(found.size());
     EXPECT_EQ(found, expected);
   }
+}
+
+TEST_F(BucketRestoreTest, a_stop_ends_all_waits_for_a_server_that_throttles) {
+  from_.put("a", random_text(20'000));
+  const auto point = back_up();
+  make_target_bucket(true);
+  std::stop_source stop;
+  to_.before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.method != "PUT") return std::nullopt;
+    stop.request_stop();
+    return aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}});
+  };
+  BucketRestoreRequest request;
+  request.stop = stop.get_token();
+  target::S3TargetOptions options;
+  options.stop = stop.get_token();
+  restore(point, std::move(request), std::move(options)).ignore("stopped or not");
+  EXPECT_TRUE(clock_.slept().empty());
+}
+
+// Small contents, which come last, fail for good once a large one is on its way to a server that throttles.
+class FailingStore : public store::Decorator {
+ public:
+  FailingStore(std::unique_ptr<store::ObjectStore> inner, aws::EndlessClock& clock)
+      : Decorator(std::move(inner)), clock_(clock) {}
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    if (!key.starts_with("data/") || out.size() > small_size_bytes_max) return Decorator::read(key, offset_bytes, out);
+    clock_.wait_for_sleeper();
+    return Error(ErrorCode::no_space, "full");
+  }
+
+ private:
+  static constexpr size_t small_size_bytes_max = 600;  // A bundle of a hundred bytes, and less than any chunk below.
+  aws::EndlessClock& clock_;
+};
+
+TEST_F(BucketRestoreTest, a_failure_ends_all_waits_for_a_server_that_throttles) {
+  from_.put("a", random_text(20'000));
+  from_.put("b", random_text(100));
+  const auto point = back_up();
+  make_target_bucket(true);
+  to_.before = [](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (request.method != "PUT") return std::nullopt;
+    return aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}});
+  };
+  aws::EndlessClock clock;
+  FailingStore failing(bed_.store.share(), clock);
+  const auto vault = bed_.reopen(failing);
+  auto target = target::open_s3_target(to_.connect(clock, rng_), {}, clock);
+  BucketRestoreRequest request;
+  request.worker_count = 1;
+  const auto report = run_restore_bucket(*vault, point, *target, request, observer_);
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code(), ErrorCode::no_space);
+  target.reset();  // Comes to an end.
 }
 
 TEST_F(BucketRestoreTest, what_the_backup_could_not_read_is_not_removed) {

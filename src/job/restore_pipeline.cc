@@ -38,6 +38,7 @@ RestorePipeline::RestorePipeline(vault::Vault& vault, vault::Vault::Domain& doma
       dry_run_(request.dry_run),
       stop_(request.stop),
       observer_(observer),
+      patience_(vault.store(), request.stop, failed_.get_token()),
       gather_count_(gathered_count_first),
       tasks_(worker_count * 2) {
   for (unsigned started = 0; started < worker_count; ++started) workers_.emplace_back([this] { work(); });
@@ -50,8 +51,11 @@ RestorePipeline::~RestorePipeline() {
 }
 
 void RestorePipeline::fail(Error error) {
-  const MutexLock lock(mutex_);
-  if (!error_) error_ = std::move(error);
+  {
+    const MutexLock lock(mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+  failed_.request_stop();
 }
 
 Status RestorePipeline::first_error() {

@@ -11,6 +11,7 @@
 #include "job/chunk_fetcher.h"
 #include "job/observer.h"
 #include "job/restore.h"
+#include "store/patience.h"
 #include "target/target.h"
 #include "tree/content_list.h"
 
@@ -21,7 +22,8 @@ namespace holdfast::job {
 
 class RestorePipeline {
  public:
-  // A stop request is heeded between windows and between tasks of small files.
+  // A stop request is heeded between windows and between tasks of small files. What the store waits for ends at once
+  // with it, and when one worker fails.
   RestorePipeline(vault::Vault& vault, vault::Vault::Domain& domain, unsigned worker_count,
                   const RestoreRequest& request, Observer& observer);
   ~RestorePipeline();
@@ -80,6 +82,8 @@ class RestorePipeline {
   const bool dry_run_;
   const std::stop_token stop_;
   Observer& observer_;
+  std::stop_source failed_;
+  store::Patience patience_;
   std::vector<Small> gathered_;
   uint64_t gathered_bytes_ = 0;
   size_t gather_count_;  // The next batch.

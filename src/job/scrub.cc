@@ -105,11 +105,12 @@ class Examiner {
 };
 
 // Waits until no more was read than the rate allows.
-void keep_rate(Clock& clock, std::chrono::nanoseconds begun, uint64_t read_bytes, uint64_t bytes_per_second_max) {
+void keep_rate(Clock& clock, std::chrono::nanoseconds begun, uint64_t read_bytes, const ScrubRequest& request) {
+  const uint64_t bytes_per_second_max = request.bytes_per_second_max;
   if (bytes_per_second_max == 0) return;
   const std::chrono::duration<double> due(static_cast<double>(read_bytes) / static_cast<double>(bytes_per_second_max));
   const auto ahead = std::chrono::duration_cast<std::chrono::nanoseconds>(due) - (clock.monotonic() - begun);
-  if (ahead.count() > 0) clock.sleep_for(ahead);
+  if (ahead.count() > 0) clock.sleep_unless_stopped(ahead, request.stop);
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ Result<ScrubReport> run_scrub(store::ObjectStore& store, Clock& clock, const Scr
     TRY_DO(known);
     if (examined.outcome) note(*examined.outcome, report);
     report.last_key = examined.key;
-    keep_rate(clock, begun, report.read_bytes, request.bytes_per_second_max);
+    keep_rate(clock, begun, report.read_bytes, request);
     return {};
   };
   Status walked = store.list("", request.after, [&](const store::ObjectInfo& info) -> Status {

@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include <cerrno>
+#include <condition_variable>
+#include <mutex>
 
 namespace holdfast::os {
 
@@ -31,6 +33,14 @@ void RealClock::sleep_for(std::chrono::nanoseconds duration) {
   const timespec deadline{.tv_sec = until / ns_per_s, .tv_nsec = until % ns_per_s};
   while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr) == EINTR) {
   }
+}
+
+void RealClock::sleep_unless_stopped(std::chrono::nanoseconds duration, const std::stop_token& stop) {
+  if (duration.count() <= 0) return;
+  std::mutex mutex;  // Guards nothing: only a stop wakes the sleeper.
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  woken.wait_for(lock, stop, duration, [] { return false; });
 }
 
 std::chrono::nanoseconds thread_cpu_time() { return std::chrono::nanoseconds(read_clock(CLOCK_THREAD_CPUTIME_ID)); }

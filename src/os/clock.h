@@ -11,6 +11,7 @@ class RealClock : public Clock {
   UnixTimeNs now() override;
   std::chrono::nanoseconds monotonic() override;  // CLOCK_MONOTONIC: stands still while the machine sleeps.
   void sleep_for(std::chrono::nanoseconds duration) override;
+  void sleep_unless_stopped(std::chrono::nanoseconds duration, const std::stop_token& stop) override;
 };
 
 // Processor time, user and system: of the calling thread, and of the whole process.

@@ -53,7 +53,8 @@ Status run_serve_ingest(vault::Vault& vault, const ServeIngestRequest& request) 
   {
     const std::jthread sweeper([&](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
-        vault.clock().sleep_for(sweep_interval);
+        vault.clock().sleep_unless_stopped(sweep_interval, stop);
+        if (stop.stop_requested()) return;
         uploads.expire();
         const Status rested = ingest->rest();
         if (!rested && request.complain) request.complain("end a session: " + rested.error().message());

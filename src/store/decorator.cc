@@ -7,7 +7,7 @@ namespace holdfast::store {
 
 namespace {
 
-class Borrowed : public ObjectStore, public Settling, public Mending {
+class Borrowed : public ObjectStore, public Settling, public Mending, public Waiting {
  public:
   explicit Borrowed(ObjectStore& store) : store_(store) {}
   std::string describe() const override { return store_.describe(); }
@@ -31,6 +31,7 @@ class Borrowed : public ObjectStore, public Settling, public Mending {
   Status settle(std::span<const std::string> keys) override { return store::settle(store_, keys); }
   MendedList take_mended() override { return store::take_mended(store_); }
   bool needs_settling() const override { return store::needs_settling(store_); }
+  void stop_waiting_on(std::stop_token stop) override { store::stop_waiting_on(store_, std::move(stop)); }
 
  private:
   ObjectStore& store_;

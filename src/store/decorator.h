@@ -6,6 +6,7 @@
 
 #include "store/mending.h"
 #include "store/object_store.h"
+#include "store/patience.h"
 #include "store/settle.h"
 
 namespace holdfast::store {
@@ -15,7 +16,7 @@ inline constexpr size_t operation_count = 7;
 std::string_view to_string(Operation operation);
 
 // Passes every call on to the store it owns; what a decorator is about it overrides.
-class Decorator : public ObjectStore, public Settling, public Mending {
+class Decorator : public ObjectStore, public Settling, public Mending, public Waiting {
  public:
   explicit Decorator(std::unique_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
 
@@ -42,6 +43,7 @@ class Decorator : public ObjectStore, public Settling, public Mending {
   Status settle(std::span<const std::string> keys) override { return store::settle(*inner_, keys); }
   MendedList take_mended() override { return store::take_mended(*inner_); }
   bool needs_settling() const override { return store::needs_settling(*inner_); }
+  void stop_waiting_on(std::stop_token stop) override { store::stop_waiting_on(*inner_, std::move(stop)); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

@@ -24,7 +24,7 @@ std::chrono::nanoseconds ThrottleStore::Lane::book(std::chrono::nanoseconds now,
   return start;
 }
 
-void ThrottleStore::Lane::enter(Clock& clock, uint64_t size_bytes) {
+void ThrottleStore::Lane::enter(Clock& clock, uint64_t size_bytes, const std::stop_token& stop) {
   if (bytes_per_second_ == 0) return;
   const std::chrono::nanoseconds now = clock.monotonic();
   std::chrono::nanoseconds start;
@@ -32,7 +32,7 @@ void ThrottleStore::Lane::enter(Clock& clock, uint64_t size_bytes) {
     const MutexLock lock(mutex_);
     start = book(now, size_bytes);
   }
-  if (start > now) clock.sleep_for(start - now);
+  if (start > now) clock.sleep_unless_stopped(start - now, stop);
 }
 
 void ThrottleStore::Lane::charge(Clock& clock, uint64_t size_bytes) {
@@ -42,20 +42,34 @@ void ThrottleStore::Lane::charge(Clock& clock, uint64_t size_bytes) {
   book(now, size_bytes);
 }
 
+void ThrottleStore::stop_waiting_on(std::stop_token stop) {
+  {
+    const MutexLock lock(patience_mutex_);
+    patience_ = stop;
+  }
+  Decorator::stop_waiting_on(std::move(stop));
+}
+
+std::stop_token ThrottleStore::patience() {
+  const MutexLock lock(patience_mutex_);
+  return patience_;
+}
+
 Status ThrottleStore::create(std::string_view key, std::span<const ByteView> parts) {
-  upload_.enter(clock_, total_size_bytes(parts));
+  upload_.enter(clock_, total_size_bytes(parts), patience());
   return inner().create(key, parts);
 }
 
 Result<Bytes> ThrottleStore::get(std::string_view key, std::optional<Range> range) {
-  download_.enter(clock_, 0);  // The size is known afterwards only; a range may be beyond the end.
+  // The size is known afterwards only; a range may be beyond the end.
+  download_.enter(clock_, 0, patience());
   Result<Bytes> got = inner().get(key, range);
   if (got) download_.charge(clock_, got->size());
   return got;
 }
 
 Status ThrottleStore::read(std::string_view key, uint64_t offset_bytes, MutableByteView out) {
-  download_.enter(clock_, out.size());
+  download_.enter(clock_, out.size(), patience());
   return inner().read(key, offset_bytes, out);
 }
 

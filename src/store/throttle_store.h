@@ -28,14 +28,15 @@ class ThrottleStore : public Decorator {
   Status create(std::string_view key, std::span<const ByteView> parts) override;
   Result<Bytes> get(std::string_view key, std::optional<Range> range) override;
   Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override;
+  void stop_waiting_on(std::stop_token stop) override EXCLUDES(patience_mutex_);
 
  private:
   // One direction's timetable.
   class Lane {
    public:
     explicit Lane(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
-    // Takes the time `size_bytes` need and waits for its beginning.
-    void enter(Clock& clock, uint64_t size_bytes) EXCLUDES(mutex_);
+    // Takes the time `size_bytes` need and waits for its beginning, or until `stop`.
+    void enter(Clock& clock, uint64_t size_bytes, const std::stop_token& stop) EXCLUDES(mutex_);
     // Takes time for what was transferred without being announced.
     void charge(Clock& clock, uint64_t size_bytes) EXCLUDES(mutex_);
 
@@ -46,7 +47,11 @@ class ThrottleStore : public Decorator {
     std::chrono::nanoseconds free_at_ GUARDED_BY(mutex_){0};
   };
 
+  std::stop_token patience() EXCLUDES(patience_mutex_);
+
   Clock& clock_;
+  Mutex patience_mutex_;
+  std::stop_token patience_ GUARDED_BY(patience_mutex_);
   Lane upload_;
   Lane download_;
 };

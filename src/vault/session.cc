@@ -106,8 +106,11 @@ Session::~Session() {
 }
 
 void Session::fail(Error error) {
-  const MutexLock lock(error_mutex_);
-  if (!error_) error_ = std::move(error);
+  {
+    const MutexLock lock(error_mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+  std::stop_source(options_.failed).request_stop();
 }
 
 Status Session::first_error() {

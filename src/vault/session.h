@@ -30,6 +30,8 @@ struct SessionOptions {
   codec::Effort effort = codec::Effort::auto_;
   uint32_t open_data_packs = 2;  // Records go to one of them at random: 2 to 4.
   Profile* profile = nullptr;    // Null: nothing is timed. Outlives the session.
+  // Requested when the session breaks: what is under way is of no use any more.
+  std::stop_source failed = std::stop_source(std::nostopstate);
 };
 
 class PackStream;

@@ -7,11 +7,13 @@ import json
 import os
 import random
 import shutil
+import signal
+import time
 
 import pytest
 import s3_proxy
 import s3_servers
-from holdfast import DONE
+from holdfast import DONE, INTERRUPTED, stop, wait_until
 from s3_vault_test import BucketUser
 
 SHORT_INDEXES = 2
@@ -217,6 +219,21 @@ def test_sudden_death_at_a_request_loses_nothing(when, binary, place, signing, p
     counts(f"sudden deaths at requests to {signing.kind}", **{f"{when}_it_was_carried_out": kills})
     assert kills > 0
     work.check_all(f"killed {when} requests")
+
+
+def test_a_command_that_waits_for_the_server_ends_at_once_when_it_is_interrupted(binary, place, proxy, seed):
+    work = Workload(binary, place, proxy, seed)
+    point = next(iter(work.acknowledged))
+    commands = [["points"], ["restore", point, "--to", f"{place}/back"], ["backup", work.tree]]
+    for arguments in commands:
+        work.without_cache()
+        proxy.reset(s3_proxy.status_fault(503, "SlowDown", **{"Retry-After": "60"}))
+        process = work.user.start(*arguments)
+        wait_until(lambda: proxy.count() > 0, "a request")
+        begun = time.monotonic()
+        outcome = stop(process, signal.SIGINT)
+        assert outcome.code == INTERRUPTED, outcome.errors
+        assert time.monotonic() - begun < 30, "it waited for the server all the same"
 
 
 @pytest.mark.parametrize("fault", ["500", "503-slow-down", "lost-after", "lost-before", "403-denied", "507-full"])

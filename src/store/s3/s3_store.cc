@@ -241,7 +241,9 @@ Result<std::string> S3Store::put(const std::string& key, std::span<const ByteVie
   if (put.error().code() != ErrorCode::conflict) return put.error();
   // An earlier attempt may have been carried out although its answer was lost: even within one call, since a connection
   // that breaks has the request sent anew by itself.
-  if (TRY(is_ours(key, token, parts))) return std::string();
+  const auto ours = is_ours(key, token, parts);
+  if (!ours) return Error(ErrorCode::io, "whether it is stored cannot be known: " + ours.error().message());
+  if (*ours) return std::string();
   return put.error();
 }
 

@@ -10,6 +10,7 @@
 #include "store/archive_tier.h"
 #include "store/object_store.h"
 #include "store/overview.h"
+#include "store/patience.h"
 #include "store/read_plan.h"
 #include "store/retention.h"
 #include "store/s3/object_cache.h"
@@ -52,7 +53,12 @@ struct S3Parts : aws::s3::ConnectionParts {
 // shows that it is the same.
 //
 // It does not see that a key would lie beneath another: nobody who keeps the rules of ObjectStore makes such keys.
-class S3Store : public ObjectStore, public ListsWhole, public PlansReads, public Retaining, public ArchivingStore {
+class S3Store : public ObjectStore,
+                public ListsWhole,
+                public PlansReads,
+                public Retaining,
+                public ArchivingStore,
+                public Waiting {
  public:
   // Finds out that a store can be here. `unsupported` where the server lacks conditional writes and the user did not
   // promise to be the only writer, or where the bucket was not made for the object lock that is wanted; `conflict` if a
@@ -76,6 +82,7 @@ class S3Store : public ObjectStore, public ListsWhole, public PlansReads, public
   Result<std::vector<ArchivedObject>> find_archived(const std::set<std::string>& keys) override;
   Status thaw(const ArchivedObject& object, const ThawRequest& request) override;
   void plan_reads(const std::map<std::string, PlannedRead>& reads) override;
+  void stop_waiting_on(std::stop_token stop) override { client_.stop_waiting_on(std::move(stop)); }
   Status remove(std::string_view key) override;
   Status replace(std::string_view key, std::span<const ByteView> parts) override;
   Result<std::unique_ptr<StoreLock>> try_lock(LockMode mode) override;

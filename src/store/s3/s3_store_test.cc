@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/s3/s3_store.h"
 
+#include <thread>
+
 #include "os/random.h"
 #include "os/testing.h"
 #include "store/conformance.h"
@@ -31,6 +33,54 @@ TEST(S3Store, an_object_is_made_by_one_request_and_read_by_one) {
   ASSERT_TRUE(store->get("data/a", Range{1, 3}).has_value());
   EXPECT_EQ(world.bucket->methods,
             (std::vector<std::string>{"PUT p/data/a", "GET p/data/a", "GET p/data/a"}));
+}
+
+TEST(S3Store, its_end_does_not_wait_for_what_was_to_be_fetched_ahead_of_a_server_that_throttles) {
+  World world;
+  const auto first = world.make();
+  const std::string a = "data/" + std::string(64, 'a'), b = "data/" + std::string(64, 'b');
+  for (const std::string& key : {a, b}) ASSERT_TRUE(put(*first, key, "hello").has_value());
+  world.bucket->before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    if (!request.url.ends_with(b)) return std::nullopt;
+    return aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}});
+  };
+  aws::EndlessClock clock;
+  auto store = S3Store::open(world.parts(), clock, world.rng);
+  store->plan_reads({{a, {.size_bytes = 5, .wanted_bytes = 5, .place = 0}},
+                     {b, {.size_bytes = 5, .wanted_bytes = 5, .place = 1}}});
+  Bytes out(3);
+  ASSERT_TRUE(store->read(a, 1, out).has_value());
+  clock.wait_for_sleeper();
+  store.reset();
+}
+
+TEST(S3Store, who_waits_for_a_server_that_throttles_is_woken_when_there_is_nothing_to_wait_for) {
+  World world;
+  world.make();
+  world.bucket->before = [](const net::HttpRequest&) {
+    return std::optional(Result<net::HttpResponse>(aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}})));
+  };
+  aws::EndlessClock clock;
+  const auto store = S3Store::open(world.parts(), clock, world.rng);
+  std::stop_source stop;
+  store->stop_waiting_on(stop.get_token());
+  std::jthread reader([&] { EXPECT_CODE(store->get("log/1", std::nullopt), ErrorCode::cancelled); });
+  clock.wait_for_sleeper();
+  stop.request_stop();
+}
+
+// A write whose answer was lost may have been carried out: that is what `io` says, also where nobody waits to know.
+TEST(S3Store, a_write_that_nobody_waits_for_is_not_called_undone) {
+  World world;
+  const auto store = world.make();
+  std::stop_source stop;
+  store->stop_waiting_on(stop.get_token());
+  world.bucket->before = [&](const net::HttpRequest& request) -> std::optional<Result<net::HttpResponse>> {
+    stop.request_stop();
+    if (request.method == "PUT") return aws::error_answer(412, "PreconditionFailed");
+    return aws::error_answer(503, "SlowDown");
+  };
+  EXPECT_CODE(put(*store, "log/1", "ours"), ErrorCode::io);
 }
 
 TEST(S3Store, opening_asks_nothing_of_the_server) {

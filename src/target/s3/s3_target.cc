@@ -7,6 +7,7 @@
 #include "aws/s3/delete_object.h"
 #include "aws/s3/version_lister.h"
 #include "base/check.h"
+#include "base/either_stop.h"
 #include "format/bucket_key.h"
 #include "target/s3/access_control.h"
 #include "target/s3/bucket_maker.h"
@@ -102,7 +103,10 @@ class S3Target : public Target {
                .pool = pool_,
                .scratch_folder = options_.scratch_folder,
                .stop = options_.stop},
-        pool_(options_.sender_count, held_max) {}
+        pool_(options_.sender_count, held_max) {
+    connection_->bucket().client.stop_waiting_on(either_.token());
+  }
+  ~S3Target() override { ended_.request_stop(); }  // Behind a failure nobody waits for a server.
 
   Status begin() override {
     TRY_DO(maker_.look());
@@ -138,6 +142,8 @@ class S3Target : public Target {
   const std::unique_ptr<aws::s3::Connection> connection_;
   const S3TargetOptions options_;
   Clock& clock_;
+  std::stop_source ended_;
+  const EitherStop either_{options_.stop, ended_.get_token()};
   BucketMaker maker_;
   UploadPlace place_;
   UploadPool pool_;  // Its tasks use all that is above: it ends before them.
