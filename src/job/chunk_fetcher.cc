@@ -2,6 +2,7 @@
 #include "job/chunk_fetcher.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "vault/index_homes.h"
@@ -45,24 +46,39 @@ Status ChunkFetcher::locate(Wanted& wanted) {
   return {};
 }
 
+// Sorts them by where they stand; packs in the order in which they are first wanted, which is the one that the store was
+// told of (job/pack_demand.h).
+Status ChunkFetcher::locate_all(std::vector<Wanted>& wanted,
+                                const std::function<Status(const Wanted&, Error)>& missing) {
+  struct Located {
+    Wanted wanted;
+    size_t pack_rank = 0;
+  };
+  std::vector<Located> located;
+  located.reserve(wanted.size());
+  std::map<ObjectId, size_t> ranks;
+  for (Wanted& one : wanted) {
+    if (Status found = locate(one); !found) {
+      TRY_DO(missing(one, std::move(found.error())));
+      continue;
+    }
+    const size_t rank = ranks.try_emplace(one.location.pack->id, ranks.size()).first->second;
+    located.push_back({std::move(one), rank});
+  }
+  std::sort(located.begin(), located.end(), [](const Located& a, const Located& b) {
+    return std::tie(a.pack_rank, a.wanted.location.offset_bytes, a.wanted.tag) <
+           std::tie(b.pack_rank, b.wanted.location.offset_bytes, b.wanted.tag);
+  });
+  wanted.clear();
+  for (Located& one : located) wanted.push_back(std::move(one.wanted));
+  return {};
+}
+
 Status ChunkFetcher::fetch(std::vector<Wanted>& wanted,
                            const std::function<Status(const Wanted&, ByteView plain)>& deliver,
                            const std::function<Status(const Wanted&, Error)>& missing) {
   TRY_DO(domain_.load_index_once());
-  std::vector<Wanted> located;
-  located.reserve(wanted.size());
-  for (Wanted& one : wanted) {
-    if (Status found = locate(one); !found) {
-      TRY_DO(missing(one, std::move(found.error())));
-    } else {
-      located.push_back(std::move(one));
-    }
-  }
-  wanted = std::move(located);
-  std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) {
-    return std::tie(a.location.pack->id, a.location.offset_bytes, a.tag) <
-           std::tie(b.location.pack->id, b.location.offset_bytes, b.tag);
-  });
+  TRY_DO(locate_all(wanted, missing));
   for (auto begin = wanted.begin(); begin != wanted.end();) {
     auto end = begin;
     uint64_t run_end = begin->location.offset_bytes;

@@ -37,6 +37,7 @@ class ChunkFetcher {
   Result<Bytes> get(const ChunkId& id, bool is_piece);
 
  private:
+  Status locate_all(std::vector<Wanted>& wanted, const std::function<Status(const Wanted&, Error)>& missing);
   Status fetch_run(std::vector<Wanted>::iterator begin, std::vector<Wanted>::iterator end,
                    const std::function<Status(const Wanted&, ByteView)>& deliver,
                    const std::function<Status(const Wanted&, Error)>& missing);

@@ -5,6 +5,7 @@
 #include "format/file_attributes.h"
 #include "job/bucket_files.h"
 #include "job/live_set.h"
+#include "job/small_gathering.h"
 #include "job/vault_nodes.h"
 #include "store/decorator.h"
 #include "tree/content_list.h"
@@ -21,7 +22,8 @@ class DemandMeter {
     if (std::holds_alternative<std::monostate>(content)) return {};
     if (const auto* piece = std::get_if<format::ContentPiece>(&content)) {
       const auto place = seen_.find_piece(format::short_id(piece->piece));
-      if (place) add_record(seen_.bundle_of(*place));
+      if (place) gathered_.push_back(seen_.bundle_of(*place));
+      if (gathering_.add(piece->size_bytes)) add_gathered();
       return {};
     }
     tree::ContentReader reader(nodes_, content);
@@ -35,7 +37,8 @@ class DemandMeter {
     }
     return {};
   }
-  std::map<std::string, store::PlannedRead> by_key() const {
+  std::map<std::string, store::PlannedRead> by_key() {
+    add_gathered();
     std::map<std::string, store::PlannedRead> reads;
     for (const auto& [id, pack] : packs_) {
       reads.emplace(vault::pack_key(static_cast<vault::PackKind>(pack.info.kind), domain_.id(),
@@ -53,6 +56,11 @@ class DemandMeter {
     uint64_t place = 0;
     uint64_t wanted_bytes = 0;
   };
+  // Small files are read a batch at a time, behind the large ones among them.
+  void add_gathered() {
+    for (const LiveSet::Place& record : gathered_) add_record(record);
+    gathered_.clear();
+  }
   // Each record counts once, however many files have a part of it.
   void add_record(const LiveSet::Place& record) {
     if (!seen_.mark_chunk(record)) return;
@@ -64,6 +72,8 @@ class DemandMeter {
   vault::Vault::Domain& domain_;
   LiveSet seen_;
   VaultNodes nodes_;
+  SmallGathering gathering_;
+  std::vector<LiveSet::Place> gathered_;
   std::map<ObjectId, Pack> packs_;
 };
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job/pack_demand.h"
 
+#include <algorithm>
+
+#include "job/restore.h"
 #include "job/testing.h"
+#include "store/decorator.h"
+#include "target/testing.h"
 
 namespace holdfast::job {
 namespace {
@@ -75,6 +80,45 @@ TEST_F(PackDemandTest, what_is_wanted_first_comes_first) {
   EXPECT_EQ(places.size(), all.size());
   EXPECT_LT(of_a.size(), all.size());
   for (const auto& [key, read] : of_a) EXPECT_LT(all.at(key).place, of_a.size());
+}
+
+// Remembers what it was told, and which packs of contents were read, in the order of their first parts.
+class PlannedStore : public store::Decorator, public store::PlansReads {
+ public:
+  explicit PlannedStore(std::unique_ptr<store::ObjectStore> inner) : Decorator(std::move(inner)) {}
+  void plan_reads(const std::map<std::string, store::PlannedRead>& reads) override {
+    planned.resize(reads.size());
+    for (const auto& [key, read] : reads) planned.at(read.place) = key;
+  }
+  Status read(std::string_view key, uint64_t offset_bytes, MutableByteView out) override {
+    const std::string name(key);
+    if (key.starts_with("data/") && std::find(read_keys.begin(), read_keys.end(), name) == read_keys.end()) {
+      read_keys.push_back(name);
+    }
+    return Decorator::read(key, offset_bytes, out);
+  }
+  std::vector<std::string> planned, read_keys;
+};
+
+// Many small files, in more than one batch, with large ones among them.
+TEST(PackDemand, a_restore_reads_packs_in_the_order_that_the_store_was_told) {
+  TestBed bed(32);
+  TestTree tree{{"", test_folder()}};
+  for (int number = 0; number < 1800; ++number) {
+    const size_t size = number % 100 == 50 ? 40'000 : 1500;
+    tree["f" + std::to_string(10'000 + number)] = test_file(random_bytes(static_cast<uint64_t>(number), size));
+  }
+  const vault::PointInfo point = bed.backup(tree);
+  PlannedStore store(bed.store.share());
+  const auto vault = bed.reopen(store);
+  target::MemoryTarget target(std::make_shared<target::MemoryTargetState>());
+  SilentObserver observer;
+  RestoreRequest request;
+  request.worker_count = 1;
+  const auto report = run_restore(*vault, point, target, request, observer);
+  ASSERT_TRUE(report.has_value()) << report.error().message();
+  EXPECT_GT(store.planned.size(), 10u);
+  EXPECT_EQ(store.read_keys, store.planned);
 }
 
 TEST_F(PackDemandTest, a_stop_request_ends_it) {

@@ -2,16 +2,13 @@
 #include "job/restore_pipeline.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 namespace holdfast::job {
 
 namespace {
 
-// Small files gathered before they are sorted by bundle and shared out. The first batches are small, so that workers
-// need not wait for them.
-constexpr size_t gathered_count_first = 512;
-constexpr size_t gathered_count_max = 16'384;
-constexpr uint64_t gathered_size_bytes_max = 64 << 20;
 // A task of small files: a few bundles' worth.
 constexpr uint64_t small_task_size_bytes = 2 << 20;
 // Windows begin at multiples of this; whole ones are written past the page cache.
@@ -39,7 +36,6 @@ RestorePipeline::RestorePipeline(vault::Vault& vault, vault::Vault::Domain& doma
       stop_(request.stop),
       observer_(observer),
       patience_(vault.store(), request.stop, failed_.get_token()),
-      gather_count_(gathered_count_first),
       tasks_(worker_count * 2) {
   for (unsigned started = 0; started < worker_count; ++started) workers_.emplace_back([this] { work(); });
 }
@@ -114,41 +110,37 @@ Status RestorePipeline::take(target::Placement placement, const format::Entry& e
   }
   if (const auto* piece = std::get_if<format::ContentPiece>(&entry.content)) {
     gathered_.push_back({std::move(placement.writer), piece->piece, piece->size_bytes});
-    gathered_bytes_ += piece->size_bytes;
-    if (gathered_.size() < gather_count_ && gathered_bytes_ < gathered_size_bytes_max) return {};
-    gather_count_ = std::min(gather_count_ * 2, gathered_count_max);
-    return submit_small();
+    return gathering_.add(piece->size_bytes) ? submit_small() : Status();
   }
   const std::string name = placement.writer->name();
   Status taken = take_extents(std::move(placement.writer), entry.content, nodes);
   return taken ? taken : judge(name, std::move(taken.error()));
 }
 
-// Sorts what was gathered by where it stands and shares it out in tasks.
+// Sorts what was gathered by where it stands and shares it out in tasks. Packs come in the order in which their first
+// file came: that is the order the store was told (job/pack_demand.h).
 Status RestorePipeline::submit_small() {
   struct Placed {
     Small small;
     vault::Location location;
+    size_t pack_rank = 0;  // 0: not found.
   };
+  std::map<ObjectId, size_t> ranks;
   std::vector<Placed> placed;
   placed.reserve(gathered_.size());
   for (Small& small : gathered_) {
     const auto location = domain_.index().find_piece(format::short_id(small.piece));
-    placed.push_back({std::move(small), location.value_or(vault::Location{})});
+    const size_t rank = location ? ranks.try_emplace(location->pack->id, ranks.size() + 1).first->second : 0;
+    placed.push_back({std::move(small), location.value_or(vault::Location{}), rank});
   }
   gathered_.clear();
-  gathered_bytes_ = 0;
   std::stable_sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
-    if (a.location.pack != b.location.pack) {
-      if (!a.location.pack || !b.location.pack) return !a.location.pack;
-      return a.location.pack->id < b.location.pack->id;
-    }
-    return a.location.offset_bytes < b.location.offset_bytes;
+    return std::tie(a.pack_rank, a.location.offset_bytes) < std::tie(b.pack_rank, b.location.offset_bytes);
   });
   Task task;
   uint64_t task_bytes = 0;
   for (size_t at = 0; at < placed.size(); ++at) {
-    const bool new_record = at > 0 && (placed[at].location.pack != placed[at - 1].location.pack ||
+    const bool new_record = at > 0 && (placed[at].pack_rank != placed[at - 1].pack_rank ||
                                        placed[at].location.offset_bytes != placed[at - 1].location.offset_bytes);
     if (new_record && task_bytes >= small_task_size_bytes) {
       TRY_DO(submit(std::exchange(task, {})));

@@ -11,6 +11,7 @@
 #include "job/chunk_fetcher.h"
 #include "job/observer.h"
 #include "job/restore.h"
+#include "job/small_gathering.h"
 #include "store/patience.h"
 #include "target/target.h"
 #include "tree/content_list.h"
@@ -85,8 +86,7 @@ class RestorePipeline {
   std::stop_source failed_;
   store::Patience patience_;
   std::vector<Small> gathered_;
-  uint64_t gathered_bytes_ = 0;
-  size_t gather_count_;  // The next batch.
+  SmallGathering gathering_;
   BoundedQueue<Task> tasks_;
   std::vector<std::jthread> workers_;
   Mutex mutex_;
