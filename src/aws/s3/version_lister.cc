@@ -223,7 +223,10 @@ Result<bool> VersionLister::gather() {
   while (TRY(fill_page())) {
     const bool is_other = group.empty() ? false : page_[page_at_].key != group.front().listed.key;
     if (is_other) break;
-    group.push_back({std::move(page_[page_at_++]), page_number_});
+    ListedVersion& listed = page_[page_at_++];
+    const bool is_repeated = !group.empty() && listed.version_id == group.back().listed.version_id;
+    if (is_repeated) continue;  // A key has no two versions of one id: told twice, it is there once.
+    group.push_back({std::move(listed), page_number_});
     if (group.size() % group_count_max != 0) continue;
     TRY_DO(order(group));
     const UnixTimeNs oldest = group.back().listed.modified;

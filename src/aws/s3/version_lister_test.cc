@@ -144,6 +144,12 @@ TEST_F(VersionListerTest, a_version_that_a_server_repeats_on_the_next_page_comes
   EXPECT_EQ(*found, "a10 b10 ");
 }
 
+TEST_F(VersionListerTest, a_version_that_a_page_tells_twice_comes_once) {
+  const std::string twice = version("a", "1", 5) + version("a", "1", 5);
+  const auto found = list([&](const Query&) { return page(version("a", "2", 9, true) + twice + version("b", "1", 1, true)); });
+  EXPECT_EQ(*found, "a20 a10 b10 ");
+}
+
 // Markers with fractions of seconds would sort before versions without.
 TEST_F(VersionListerTest, order_within_a_second_is_asked_for_where_markers_stand_apart) {
   const std::vector<std::string> truth{version("a", "4", 5, true), marker("a", "3", 5, false, ".9"),
