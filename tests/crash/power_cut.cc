@@ -9,6 +9,9 @@ namespace holdfast::crash {
 
 namespace {
 
+// Where a workload can leave thousands of states, cutting the recovery from each so many of them would take days.
+constexpr uint64_t nested_count_halved = 8;
+
 std::vector<JournalEntry> promised_at(const std::vector<JournalEntry>& journal, uint64_t step) {
   std::vector<JournalEntry> promised;
   for (const JournalEntry& entry : journal) {
@@ -64,7 +67,7 @@ std::string to_string(const PowerCounts& counts) {
 }
 
 PowerCut::PowerCut(const Workload& workload, Scene& scene, Options options)
-    : workload_(workload), scene_(scene), options_(options), rng_(options.seed) {}
+    : workload_(workload), scene_(scene), options_(options), rng_(options.seed), nested_next_(options.nested_every) {}
 
 std::string PowerCut::run(const Recording& recording) { return run_from(DiskModel(recording.before), recording); }
 
@@ -101,7 +104,8 @@ std::string PowerCut::visit(const DiskState& state, const std::vector<JournalEnt
     std::string broken = check_on_disk(image, promised);
     if (!broken.empty() || workload_.needs_disk) return broken;
   }
-  if (options_.nested_every > 0 && counts_.visible % options_.nested_every == 0) {
+  if (options_.nested_every > 0 && counts_.visible >= nested_next_) {
+    nested_next_ = counts_.visible + (options_.nested_every << (++nested_count_ / nested_count_halved));
     std::string broken = cut_recovery(image, promised);
     if (!broken.empty()) return "nested: " + broken;
   }

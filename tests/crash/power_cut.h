@@ -42,7 +42,7 @@ class PowerCut {
     DiskModel::Limits limits = {};
     uint64_t pass_count = 1;     // So often every moment is looked at, with other tears and other random choices.
     uint64_t disk_every = 16;    // So often a state is also written to a folder and opened there.
-    uint64_t nested_every = 0;   // So often a recovery is cut, too; 0: never.
+    uint64_t nested_every = 0;   // So often a recovery is cut, too; 0: never. Twice as rarely after each few of them.
     size_t first_step = 0;       // Cuts before this call are left out.
     Check check = Check::recover;
   };
@@ -64,6 +64,7 @@ class PowerCut {
   const Options options_;
   crypto::SeededRng rng_;
   std::unordered_set<uint64_t> seen_, seen_visible_;
+  uint64_t nested_count_ = 0, nested_next_ = 0;  // Recoveries cut so far; the state whose recovery is cut next.
   PowerCounts counts_;
 };
 
