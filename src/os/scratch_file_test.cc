@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "os/directory.h"
+#include "os/file.h"
 #include "os/lost_files_testing.h"
 #include "os/testing.h"
 
