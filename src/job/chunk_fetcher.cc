@@ -46,8 +46,8 @@ Status ChunkFetcher::locate(Wanted& wanted) {
   return {};
 }
 
-// Sorts them by where they stand; packs in the order in which they are first wanted, which is the one that the store was
-// told of (job/pack_demand.h).
+// Sorts them by where they stand; packs in the order in which they are first wanted, which is the one that the store
+// was told of (job/pack_demand.h).
 Status ChunkFetcher::locate_all(std::vector<Wanted>& wanted,
                                 const std::function<Status(const Wanted&, Error)>& missing) {
   struct Located {
