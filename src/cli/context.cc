@@ -8,7 +8,6 @@
 #include "os/environment.h"
 #include "os/file.h"
 #include "os/process.h"
-#include "store/patience.h"
 #include "vault/settle.h"
 
 namespace holdfast::cli {
@@ -178,9 +177,8 @@ Result<std::unique_ptr<store::ObjectStore>> Context::open_store(const std::strin
   };
   limits.upload_bytes_per_second = TRY(rate("limit-upload"));
   limits.download_bytes_per_second = TRY(rate("limit-download"));
-  auto store = TRY(services_.open_store(url, use, limits));
-  store::stop_waiting_on(*store, stop_);
-  return store;
+  limits.stop = stop_;
+  return services_.open_store(url, use, limits);
 }
 
 namespace {
@@ -285,7 +283,6 @@ void Context::keep_local_state() {
   for (const auto& opened : opened_) {
     tell_mended(output_, *opened->store);
     for (const std::string& alarm : opened->vault->alarms()) output_.warn(alarm);
-    for (const Error& newer : opened->vault->newer()) output_.warn(newer.message());
   }
   remember_vaults();
 }

@@ -79,7 +79,6 @@ struct BucketTargetRequest {
 struct PointsMount {
   std::string directory;
   std::vector<vault::PointInfo> points;
-  std::optional<ObjectId> latest;            // Of them; none: not known.
   bool allow_other = false;
   std::stop_token stop;
   std::function<void()> mounted;             // Called once it can be used.
@@ -140,6 +139,7 @@ struct StoreLimits {
   unsigned parity_percent = 0;  // Where a folder or bucket is made a store: so much parity with each object; 0: none.
   uint64_t upload_bytes_per_second = 0;
   uint64_t download_bytes_per_second = 0;
+  std::stop_token stop;         // Ends whatever the store waits for, from its opening on (store/patience.h).
 };
 
 class Services {

@@ -26,6 +26,7 @@ struct Opening {
   cli::StoreUse use{};
   unsigned parity_percent = 0;  // Of a folder or bucket that is made a store.
   std::string object_lock, storage_class;  // Of a store that is made in a bucket.
+  std::stop_token stop;
   Clock& clock;
   Rng& rng;
 };
@@ -73,6 +74,7 @@ Result<StorePointer> open_bucket(const std::string& rest, const Opening& opening
   Rng& rng = opening.rng;
   const store::S3Location location = TRY(store::parse_s3_location("s3://" + rest));
   store::S3Parts parts = TRY(store::make_s3_parts(location, os::environment_variable, clock, rng));
+  parts.stop = opening.stop;
   add_cache(parts, location.cache_size_bytes_max.value_or(bucket_cache_size_bytes_max));
   if (opening.use == cli::StoreUse::open) {
     return with_parity(StorePointer(store::S3Store::open(std::move(parts), clock, rng)), opening);
@@ -182,14 +184,17 @@ Result<StorePointer> ProgramServices::open_store(const std::string& url, cli::St
                         .parity_percent = limits.parity_percent,
                         .object_lock = limits.object_lock,
                         .storage_class = limits.storage_class,
+                        .stop = limits.stop,
                         .clock = clock_,
                         .rng = rng_};
   StorePointer opened = TRY(factory->open(url.substr(factory->scheme.size()), opening));
   if (limits.upload_bytes_per_second == 0 && limits.download_bytes_per_second == 0) return opened;
-  return StorePointer(std::make_unique<store::ThrottleStore>(
+  opened = std::make_unique<store::ThrottleStore>(
       std::move(opened), clock_,
       store::ThrottleLimits{.upload_bytes_per_second = limits.upload_bytes_per_second,
-                            .download_bytes_per_second = limits.download_bytes_per_second}));
+                            .download_bytes_per_second = limits.download_bytes_per_second});
+  store::stop_waiting_on(*opened, limits.stop);
+  return opened;
 }
 
 std::vector<std::string> ProgramServices::store_folders(const std::string& url) {

@@ -80,7 +80,9 @@ S3Store::S3Store(S3Parts parts, Clock& clock, Rng& rng)
       bucket_{.client = client_, .name = parts_.bucket, .style = parts_.style},
       read_ahead_(read_ahead_size_bytes_max, [this](const std::string& key, std::stop_token stop) -> Result<Bytes> {
         return std::move(TRY(get_checked(key, cached_size_bytes_max, std::move(stop))).body);
-      }) {}
+      }) {
+  client_.stop_waiting_on(parts_.stop);
+}
 
 std::unique_ptr<S3Store> S3Store::open(S3Parts parts, Clock& clock, Rng& rng) {
   return std::unique_ptr<S3Store>(new S3Store(std::move(parts), clock, rng));

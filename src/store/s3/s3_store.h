@@ -28,6 +28,7 @@ struct S3Parts : aws::s3::ConnectionParts {
   uint64_t listed_count_max = 32'000'000;
   // Objects whose keys begin like this are kept on this machine too, in `cache` if there is one.
   std::vector<std::string> cached_prefixes;
+  std::stop_token stop;  // As stop_waiting_on(), from the beginning.
   std::unique_ptr<ObjectCache> cache;
 };
 

@@ -69,6 +69,21 @@ TEST(S3Store, who_waits_for_a_server_that_throttles_is_woken_when_there_is_nothi
   stop.request_stop();
 }
 
+TEST(S3Store, a_stop_that_it_was_opened_with_ends_its_waits) {
+  World world;
+  world.make();
+  world.bucket->before = [](const net::HttpRequest&) {
+    return std::optional(Result<net::HttpResponse>(aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}})));
+  };
+  std::stop_source stop;
+  stop.request_stop();
+  S3Parts parts = world.parts();
+  parts.stop = stop.get_token();
+  const auto store = S3Store::open(std::move(parts), world.clock, world.rng);
+  EXPECT_CODE(store->get("log/1", std::nullopt), ErrorCode::cancelled);
+  EXPECT_TRUE(world.clock.slept().empty());
+}
+
 // A write whose answer was lost may have been carried out: that is what `io` says, also where nobody waits to know.
 TEST(S3Store, a_write_that_nobody_waits_for_is_not_called_undone) {
   World world;
