@@ -103,6 +103,18 @@ class Maker:
         self.s3.delete_object(Bucket=self.bucket, Key="deleted")
         self.put("a", b"second state of a")
 
+    def make_few(self):
+        """Something of each kind that is asked for in another way, and no more of it."""
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.configure()
+        self.put("empty", b"")
+        self.put("rich", self.content(), **self.rich(False))
+        self.multipart("parts", [PART_SIZE, 99])
+        self.put("history", self.content())
+        self.put("history", self.content())
+        self.s3.delete_object(Bucket=self.bucket, Key="history")
+
     def configure(self):
         """Documents that both servers take."""
         self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": [{"Key": "team", "Value": "backup"}]})

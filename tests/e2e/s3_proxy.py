@@ -2,9 +2,10 @@
 """A proxy between the program and an S3 server that counts requests and spoils the ones it is told to.
 
 Each connection is a thread that reads whole requests, so that a fault can be placed before the server saw a request or
-after it carried it out. Requests are numbered from 1 in the order of their arrival."""
+after it carried it out. Requests that a fault can spoil are numbered from 1 in the order of their arrival."""
 
 import http.client
+import re
 import socket
 import threading
 from collections import Counter
@@ -43,6 +44,18 @@ class Request:
     @property
     def is_list(self):
         return "list-type=2" in self.target
+
+    @property
+    def is_listing(self):
+        return self.is_list or re.search("[?&]versions(=|&|$)", self.target) is not None
+
+    @property
+    def is_read(self):
+        return self.method == "GET" and not self.is_list
+
+    @property
+    def is_ranged(self):
+        return self.is_read and any(name.lower() == "range" for name, _ in self.headers)
 
 
 class Hangup(Exception):
@@ -154,22 +167,23 @@ def page_lost(request, forward):
 
 def page_doubled(request, forward):
     answer = forward()
-    if not request.is_list or b"<Contents>" not in (answer.body or b""):
+    tag = b"Contents" if request.is_list else b"Version"
+    if not request.is_listing or b"<%s>" % tag not in (answer.body or b""):
         return answer
-    start = answer.body.rindex(b"<Contents>")
-    end = answer.body.rindex(b"</Contents>") + len(b"</Contents>")
+    start = answer.body.rindex(b"<%s>" % tag)
+    end = answer.body.rindex(b"</%s>" % tag) + len(b"</%s>" % tag)
     return Answer(answer.status, answer.headers, answer.body[:end] + answer.body[start:])
 
 
 def broken_xml(request, forward):
     answer = forward()
-    if not request.is_list:
+    if not request.is_listing:
         return answer
     return Answer(answer.status, answer.headers, (answer.body or b"")[:len(answer.body or b"") // 2])
 
 
 def error_in_success(request, forward):
-    if not request.is_list:
+    if not request.is_listing:
         return forward()
     return Answer(200, [("Content-Type", "application/xml")], ERROR_XML.format(code="InternalError").encode())
 
@@ -227,6 +241,22 @@ FAULTS = {
 }
 
 
+# Of other requests these leave the answer as it is.
+FAULTS_OF_SOME = {
+    "truncated": lambda request: request.is_read,
+    "short-range": lambda request: request.is_ranged,
+    "wrong-range": lambda request: request.is_ranged,
+    "ignored-range": lambda request: request.is_ranged,
+    "longer-than-asked": lambda request: request.is_ranged,
+    "flipped-bit": lambda request: request.is_read,
+    "list-entry-lost": lambda request: request.is_list,
+    "list-entry-doubled": lambda request: request.is_listing,
+    "list-broken": lambda request: request.is_listing,
+    "list-error-in-success": lambda request: request.is_listing,
+    "404-once": lambda request: request.is_read or request.method == "HEAD",
+}
+
+
 class Proxy:
     """Listens on a port of the kernel's choice until stop()."""
 
@@ -235,7 +265,9 @@ class Proxy:
         self.lock = threading.Lock()
         self.log = []
         self.fault = None
+        self.may_strike = None
         self.at = None
+        self.open_count = 0  # Requests that the fault could have spoiled.
         self.struck = 0
         self.sent_bytes = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -248,22 +280,23 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def reset(self, fault=None, at=None):
-        """Counts anew; the request numbered `at` (from 1; None: every one) suffers the fault: one of FAULTS by its
-        name, or a function like theirs."""
+        """Counts anew; of the requests that it can spoil the one numbered `at` (from 1; None: every one; 0: none) suffers
+        the fault: one of FAULTS by its name, or a function like theirs."""
         with self.lock:
-            self.log, self.struck, self.sent_bytes = [], 0, 0
+            self.log, self.open_count, self.struck, self.sent_bytes = [], 0, 0, 0
+            self.may_strike = FAULTS_OF_SOME.get(fault, lambda request: True)
             self.fault, self.at = FAULTS.get(fault, fault), at
 
     def pause(self):
         """No fault strikes, and nothing counts, until go_on() with what this returns."""
         with self.lock:
-            before = self.log, self.struck, self.fault, self.at
+            before = self.log, self.open_count, self.struck, self.fault, self.at
             self.log, self.fault = [], None
             return before
 
     def go_on(self, before):
         with self.lock:
-            self.log, self.struck, self.fault, self.at = before
+            self.log, self.open_count, self.struck, self.fault, self.at = before
 
     def count(self):
         with self.lock:
@@ -307,7 +340,9 @@ class Proxy:
     def answer(self, request, upstream):
         with self.lock:
             self.log.append(f"{request.method} {request.target}")
-            strikes = self.fault is not None and self.at in (None, len(self.log))
+            is_open = self.fault is not None and self.may_strike(request)
+            self.open_count += is_open
+            strikes = is_open and self.at in (None, self.open_count)
             self.struck += strikes
         def forward():
             return carry_out(request, upstream)
