@@ -79,6 +79,7 @@ struct BucketTargetRequest {
 struct PointsMount {
   std::string directory;
   std::vector<vault::PointInfo> points;
+  std::optional<ObjectId> latest;            // Of them; none: there is no link to it.
   bool allow_other = false;
   std::stop_token stop;
   std::function<void()> mounted;             // Called once it can be used.

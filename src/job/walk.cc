@@ -244,6 +244,8 @@ Status diff_points(vault::Vault& vault, const vault::PointInfo& before, const va
     return Error(ErrorCode::unsupported, "the two recovery points belong to different domains")
         .with_hint("Contents are named by keys that differ between domains; restore both and compare.");
   }
+  TRY_DO(check_kind_is_known(before));
+  TRY_DO(check_kind_is_known(after));
   const Bytes folder = TRY(key_of_path(path));
   vault::Vault::Domain& domain = *TRY(vault.domain(before.domain));
   TRY_DO(domain.load_index_once());

@@ -528,7 +528,7 @@ TEST_F(LogTest, an_agents_unreadable_record_costs_nobody_else_anything) {
   forge(liar, {.kind = format::LogKind::session, .body = {}, .change = [](format::LogEnvelope& e) { e.epoch = 99; }});
   forge(liar, {.kind = format::LogKind::session, .body = {},
                .change = [](format::LogEnvelope& e) { e.sealed_body = to_bytes(std::string_view("rubbish")); }});
-  forge(liar, {.kind = format::LogKind::commit, .body = to_bytes(std::string_view("rubbish")), .change = {}});
+  forge(liar, {.kind = format::LogKind::commit, .body = to_bytes(std::string_view("\1rubbish")), .change = {}});
   ASSERT_TRUE(commit(writer, 1));
   EXPECT_EQ(writer.alarms().size(), 3u);
 }
