@@ -120,7 +120,7 @@ bool ObjectUpload::wait_in_room() {
   return true;
 }
 
-Status ObjectUpload::wait_over_room(UploadPool::OverRoom over_room) {
+Status ObjectUpload::wait_over_room() {
   if (const uint64_t size_bytes = held_size().memory_bytes; size_bytes > 0) {
     Part& whole = parts_.front();
     auto scratch = TRY(os::ScratchFile::create(place_.scratch_folder, size_bytes));
@@ -129,7 +129,7 @@ Status ObjectUpload::wait_over_room(UploadPool::OverRoom over_room) {
     whole.memory = Bytes();
   }
   const HeldSize held = held_size();
-  place_.pool.hold_waiting_anyway(held, over_room);
+  place_.pool.hold_waiting_anyway(held);
   waiting_ = held;
   return {};
 }

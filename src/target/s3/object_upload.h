@@ -50,9 +50,8 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   HeldSize held_size() const;
   // Others must be sent first. Counts what is held; false where too much waits already.
   bool wait_in_room();
-  // Then: puts into a file what is not yet in one, and counts that. `over_room` as the pool wants it.
-  // REQUIRES of both: it is complete.
-  Status wait_over_room(UploadPool::OverRoom over_room);
+  // Then: puts into a file what is not yet in one, and counts that. REQUIRES of both: it is complete.
+  Status wait_over_room();
 
   // Makes it an object: after this it is the newest version of its key.
   Result<UploadedVersion> finish();

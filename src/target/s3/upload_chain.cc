@@ -24,10 +24,8 @@ void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
     waits = is_writing_ || done_count_ != version;
   }
   if (waits && !upload->wait_in_room()) {
-    // Whoever calls may be the one to fill those before it, after this.
-    const auto over_room = are_ready_before(version) ? UploadPool::OverRoom::stay : UploadPool::OverRoom::go_on;
     // Kept in memory, whatever that costs, rather than lost for want of a disk.
-    upload->wait_over_room(over_room).ignore("the bytes are there all the same");
+    upload->wait_over_room().ignore("the bytes are there all the same");
   }
   {
     const MutexLock lock(mutex_);
@@ -35,14 +33,6 @@ void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
     link(version).is_ready = true;
   }
   start_if_possible();
-}
-
-bool UploadChain::are_ready_before(size_t version) {
-  const MutexLock lock(mutex_);
-  for (size_t before = done_count_; before < version; ++before) {
-    if (!link(before).is_ready) return false;
-  }
-  return true;
 }
 
 void UploadChain::failed(size_t version) {

@@ -32,7 +32,6 @@ class UploadChain : public std::enable_shared_from_this<UploadChain> {
   };
   size_t add(bool is_ready) EXCLUDES(mutex_);
   Link& link(size_t version) REQUIRES_LOCK(mutex_) { return links_[version - done_count_]; }
-  bool are_ready_before(size_t version) EXCLUDES(mutex_);
   void start_if_possible() EXCLUDES(mutex_);
   void write_on() EXCLUDES(mutex_);
   void write(const std::shared_ptr<ObjectUpload>& upload);

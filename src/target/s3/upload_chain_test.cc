@@ -87,28 +87,7 @@ TEST_F(UploadChainTest, what_is_larger_than_all_that_may_be_held_goes_alone) {
   EXPECT_TRUE(pool_.take_problems().empty());
 }
 
-// Each is complete long before the one before it is sent.
-TEST_F(UploadChainTest, versions_of_one_key_that_wait_for_their_turn_are_bounded) {
-  constexpr size_t version_count = 16;
-  const auto chain = std::make_shared<UploadChain>(place_, "k");
-  size_t most_waiting = 0;
-  for (size_t made = 1; made <= version_count; ++made) {
-    format::BucketAttributes attributes;
-    attributes.size_bytes = 9 * mib;
-    auto upload = std::make_shared<ObjectUpload>(place_, "k", attributes);
-    const size_t version = chain->add_object();
-    ASSERT_TRUE(upload->fill_zeros(0, attributes.size_bytes).has_value());
-    chain->ready(version, std::move(upload));
-    most_waiting = std::max(most_waiting, made - transport_.put_count);
-  }
-  pool_.drain();
-  EXPECT_EQ(transport_.put_count, version_count);
-  // One is being sent, and two of them have room to wait; one more may have been sent and not be gone.
-  EXPECT_LE(most_waiting, 4u);
-  EXPECT_TRUE(pool_.take_problems().empty());
-}
-
-// There the one that is not complete is filled by whoever would wait.
+// That one is filled by whoever would wait.
 TEST_F(UploadChainTest, nobody_waits_for_room_behind_a_version_that_is_not_complete) {
   const auto chain = std::make_shared<UploadChain>(place_, "k");
   std::vector<std::shared_ptr<ObjectUpload>> uploads;

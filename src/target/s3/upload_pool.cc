@@ -80,10 +80,8 @@ bool UploadPool::hold_waiting(HeldSize held) {
   return true;
 }
 
-void UploadPool::hold_waiting_anyway(HeldSize held, OverRoom over_room) {
+void UploadPool::hold_waiting_anyway(HeldSize held) {
   const MutexLock lock(mutex_);
-  const bool stays = over_room == OverRoom::stay && !is_sender;
-  while (stays && !is_closed_ && !may_wait(held) && !waiting_.is_nothing()) done_.wait(mutex_);
   waiting_.memory_bytes += held.memory_bytes;
   waiting_.scratch_bytes += held.scratch_bytes;
 }
@@ -92,7 +90,6 @@ void UploadPool::release_waiting(HeldSize held) {
   const MutexLock lock(mutex_);
   waiting_.memory_bytes -= held.memory_bytes;
   waiting_.scratch_bytes -= held.scratch_bytes;
-  done_.notify_all();
 }
 
 void UploadPool::drain() {

@@ -34,9 +34,8 @@ class UploadPool {
   // What waits for others to be sent first, accounted for by itself, so that nobody who is waited for waits for its
   // room. False, and nothing counted, if that is too much already.
   bool hold_waiting(HeldSize held) EXCLUDES(mutex_);
-  // Counts it in any case. Stays until it fits, or alone: REQUIRES that all it waits for is sent without the caller.
-  enum class OverRoom : uint8_t { stay, go_on };
-  void hold_waiting_anyway(HeldSize held, OverRoom over_room) EXCLUDES(mutex_);
+  // Counts it in any case. Nobody waits here: what has the room may stand behind a version that the caller is to fill.
+  void hold_waiting_anyway(HeldSize held) EXCLUDES(mutex_);
   void release_waiting(HeldSize held) EXCLUDES(mutex_);
 
   // Until all tasks are done.
