@@ -97,6 +97,7 @@ class DomainCollector {
   Mark mark_;
   format::SessionId session_{};
   size_t alarms_accepted_ = 0;        // Of the log's: those there were when it was marked in spite of them.
+  std::set<vault::AuthorId> at_work_;  // Others, when it was marked.
   std::set<ObjectId> repacked_;       // By this run.
   std::set<ObjectId> locked_;         // Met by this run.
 };
@@ -159,6 +160,10 @@ Result<bool> DomainCollector::mark() {
   auto refusal = TRY(mark_.run(request_.accept_alarms));
   if (!refusal) {
     alarms_accepted_ = domain_.log().alarms().size();
+    at_work_.clear();
+    for (const auto& [id, session] : domain_.log().sessions()) {
+      if (id != session_) at_work_.insert(session.author);
+    }
     return true;
   }
   refuse(refusal->point, std::move(refusal->error));
@@ -262,16 +267,13 @@ Status DomainCollector::remove_purged() {
   return {};
 }
 
-// Packs of sessions that may still be at work are no orphans: their segments are to come.
+// Packs of sessions that may still be at work are no orphans: their segments are to come. Nor are those of sessions
+// that ended after the marks, which know nothing of the segments that came last.
 std::vector<format::PackName> DomainCollector::condemnable_orphans() const {
-  std::set<vault::AuthorId> at_work;
-  for (const auto& [id, session] : domain_.log().sessions()) {
-    if (id != session_) at_work.insert(session.author);
-  }
   std::vector<format::PackName> orphans = find_orphans(mark_.live(), mark_.stored());
   const vault::PackFates& fates = *domain_.log().state().fates();
   std::erase_if(orphans, [&](const format::PackName& pack) {
-    return fates.contains(pack.id) || at_work.contains(vault::AuthorId{pack.author});
+    return fates.contains(pack.id) || at_work_.contains(vault::AuthorId{pack.author});
   });
   return orphans;
 }

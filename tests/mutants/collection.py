@@ -40,7 +40,7 @@ MUTANTS = [
      [("src/job/mark.cc", "  TRY_DO(domain_.reload_index());\n", "  TRY_DO(domain_.load_index_once());\n")],
      [SIMULATION, UNIT]),
     ("packs of a session at work are condemned as orphans, and nobody waits for it",
-     [("src/job/collect.cc", "return fates.contains(pack.id) || at_work.contains(vault::AuthorId{pack.author});",
+     [("src/job/collect.cc", "return fates.contains(pack.id) || at_work_.contains(vault::AuthorId{pack.author});",
        "return fates.contains(pack.id);"),
       ("src/job/collect.cc", "&& pack.number < oldest_session) ready.emplace", ") ready.emplace")],
      [SIMULATION, UNIT]),
