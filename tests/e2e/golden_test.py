@@ -196,7 +196,7 @@ def go_on_from(copy, point):
         assert summary["new"] == 1 and summary["bytes_stored"] < 20_000, (ADVICE, summary)
         lines = copy.user.run("diff", point["id"], summary["recovery_point_id"], tree, "--json").lines()
         # Of hard links only that they belong together stays the same.
-        linked = {f"{tree}/{one['path']}" for one in point["entries"] if one["links"]}
+        linked = {f"{tree}/{one['path']}" for one in point["entries"] if one.get("links")}
         changes = {line["path"]: line["modifier"] for line in lines if line["type"] == "change"}
         others = {path: modifier for path, modifier in changes.items() if path not in linked or modifier != "U"}
         assert ROOT_FIELDS or others == {tree: "U", f"{tree}/one more": "+"}, (ADVICE, others)
