@@ -54,16 +54,21 @@ def import_boto3():
 
 
 def listening_port(pid):
-    """The TCP port on which the process listens, or None while it does not."""
+    """The TCP port on which the process listens, or None while it does not, or is no more."""
     inodes = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
+    try:
+        lines = Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return None
+    for fd in descriptors:
         try:
             target = os.readlink(fd)
         except OSError:
             continue
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
-    for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+    for line in lines[1:]:
         fields = line.split()
         if fields[3] == "0A" and fields[9] in inodes:
             return int(fields[1].split(":")[1], 16)
