@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

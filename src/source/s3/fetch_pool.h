@@ -40,10 +40,10 @@ class FetchPool {
   const uint64_t held_size_bytes_max_;
   Mutex mutex_;
   ConditionVariable wanted_, released_;
+  std::vector<Bytes> buffers_ GUARDED_BY(mutex_);  // Tasks that go with the rest give theirs back.
   std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);
   uint64_t held_size_bytes_ GUARDED_BY(mutex_) = 0;
   bool is_closed_ GUARDED_BY(mutex_) = false;
-  std::vector<Bytes> buffers_ GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
 

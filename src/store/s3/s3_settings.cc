@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/s3/s3_settings.h"
-#include "base/newer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <vector>
+
+#include "base/newer.h"
 
 namespace holdfast::store {
 

@@ -54,12 +54,17 @@ TEST(S3Store, its_end_does_not_wait_for_what_was_to_be_fetched_ahead_of_a_server
   store.reset();
 }
 
-TEST(S3Store, who_waits_for_a_server_that_throttles_is_woken_when_there_is_nothing_to_wait_for) {
-  World world;
-  world.make();
+// From now on every request is to come again in a minute.
+void throttle(World& world) {
   world.bucket->before = [](const net::HttpRequest&) {
     return std::optional(Result<net::HttpResponse>(aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}})));
   };
+}
+
+TEST(S3Store, who_waits_for_a_server_that_throttles_is_woken_when_there_is_nothing_to_wait_for) {
+  World world;
+  world.make();
+  throttle(world);
   aws::EndlessClock clock;
   const auto store = S3Store::open(world.parts(), clock, world.rng);
   std::stop_source stop;
@@ -72,9 +77,7 @@ TEST(S3Store, who_waits_for_a_server_that_throttles_is_woken_when_there_is_nothi
 TEST(S3Store, a_stop_that_it_was_opened_with_ends_its_waits) {
   World world;
   world.make();
-  world.bucket->before = [](const net::HttpRequest&) {
-    return std::optional(Result<net::HttpResponse>(aws::error_answer(503, "SlowDown", {{"Retry-After", "60"}})));
-  };
+  throttle(world);
   std::stop_source stop;
   stop.request_stop();
   S3Parts parts = world.parts();

@@ -64,10 +64,7 @@ ObjectUpload::ObjectUpload(const UploadPlace& place, std::string key, format::Bu
 }
 
 ObjectUpload::~ObjectUpload() {
-  if (!waiting_.is_nothing()) {
-    parts_.clear();  // It goes before its room does.
-    place_.pool.release_waiting(waiting_);
-  }
+  if (waiting_size_bytes_ > 0) place_.pool.release_waiting(waiting_size_bytes_);
   if (!upload_.id.empty()) {
     aws::s3::abort_upload(place_.bucket, upload_).ignore("a rule of the bucket clears such uploads away");
   }
@@ -112,25 +109,19 @@ HeldSize ObjectUpload::held_size(const Part& part) const {
   return {.scratch_bytes = part.size_bytes};
 }
 
-bool ObjectUpload::wait_in_room() {
-  const HeldSize held = held_size();
-  if (held.is_nothing()) return true;
-  if (!place_.pool.hold_waiting(held)) return false;
-  waiting_ = held;
-  return true;
-}
-
-Status ObjectUpload::wait_over_room() {
-  if (const uint64_t size_bytes = held_size().memory_bytes; size_bytes > 0) {
-    Part& whole = parts_.front();
-    auto scratch = TRY(os::ScratchFile::create(place_.scratch_folder, size_bytes));
-    TRY_DO(scratch.write_at(0, whole.memory));
-    whole.scratch = std::move(scratch);
-    whole.memory = Bytes();
+// Whoever calls never waits: what has the room may stand behind a version that the caller is to fill.
+Status ObjectUpload::wait() {
+  const uint64_t size_bytes = held_size().memory_bytes;
+  if (size_bytes == 0) return {};
+  if (place_.pool.hold_waiting(size_bytes)) {
+    waiting_size_bytes_ = size_bytes;
+    return {};
   }
-  const HeldSize held = held_size();
-  place_.pool.hold_waiting_anyway(held);
-  waiting_ = held;
+  Part& whole = parts_.front();
+  auto scratch = TRY(os::ScratchFile::create(place_.scratch_folder, size_bytes));
+  TRY_DO(scratch.write_at(0, whole.memory));
+  whole.scratch = std::move(scratch);
+  whole.memory = Bytes();
   return {};
 }
 

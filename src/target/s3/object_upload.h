@@ -48,10 +48,8 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   void complete(std::function<void()> ready) EXCLUDES(mutex_);
   // What is held until then: nothing of what was sent in parts.
   HeldSize held_size() const;
-  // Others must be sent first. Counts what is held; false where too much waits already.
-  bool wait_in_room();
-  // Then: puts into a file what is not yet in one, and counts that. REQUIRES of both: it is complete.
-  Status wait_over_room();
+  // Others must be sent first: counts what is held, or puts it into a file. REQUIRES: it is complete.
+  Status wait();
 
   // Makes it an object: after this it is the newest version of its key.
   Result<UploadedVersion> finish();
@@ -91,7 +89,7 @@ class ObjectUpload : public std::enable_shared_from_this<ObjectUpload> {
   Mutex mutex_;
   std::vector<Part> parts_;
   aws::s3::Upload upload_ GUARDED_BY(mutex_);
-  HeldSize waiting_;
+  uint64_t waiting_size_bytes_ = 0;
   size_t parts_under_way_ GUARDED_BY(mutex_) = 0;
   std::optional<Error> error_ GUARDED_BY(mutex_);
   std::function<void()> ready_ GUARDED_BY(mutex_);

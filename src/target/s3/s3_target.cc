@@ -21,7 +21,7 @@ namespace {
 using format::BucketItemType;
 
 // Complete and on their way. Beside them are those that are being filled, and of those that wait here one a worker.
-constexpr HeldSize held_max{.memory_bytes = 128 << 20, .scratch_bytes = 256 << 20};
+constexpr HeldSize held_max{.memory_bytes = 128 << 20, .scratch_bytes = 128 << 20};
 
 bool is_marker(const format::BucketAttributes& about) { return about.type == BucketItemType::delete_marker; }
 

@@ -23,9 +23,9 @@ void UploadChain::ready(size_t version, std::shared_ptr<ObjectUpload> upload) {
     const MutexLock lock(mutex_);
     waits = is_writing_ || done_count_ != version;
   }
-  if (waits && !upload->wait_in_room()) {
+  if (waits) {
     // Kept in memory, whatever that costs, rather than lost for want of a disk.
-    upload->wait_over_room().ignore("the bytes are there all the same");
+    upload->wait().ignore("the bytes are there all the same");
   }
   {
     const MutexLock lock(mutex_);

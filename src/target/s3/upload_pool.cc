@@ -67,29 +67,16 @@ void UploadPool::work() {
   }
 }
 
-bool UploadPool::may_wait(HeldSize more) const {
-  return waiting_.memory_bytes + more.memory_bytes <= held_max_.memory_bytes / 2 &&
-         waiting_.scratch_bytes + more.scratch_bytes <= held_max_.scratch_bytes;
-}
-
-bool UploadPool::hold_waiting(HeldSize held) {
+bool UploadPool::hold_waiting(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
-  if (!may_wait(held)) return false;
-  waiting_.memory_bytes += held.memory_bytes;
-  waiting_.scratch_bytes += held.scratch_bytes;
+  if (waiting_size_bytes_ + size_bytes > held_max_.memory_bytes / 2) return false;
+  waiting_size_bytes_ += size_bytes;
   return true;
 }
 
-void UploadPool::hold_waiting_anyway(HeldSize held) {
+void UploadPool::release_waiting(uint64_t size_bytes) {
   const MutexLock lock(mutex_);
-  waiting_.memory_bytes += held.memory_bytes;
-  waiting_.scratch_bytes += held.scratch_bytes;
-}
-
-void UploadPool::release_waiting(HeldSize held) {
-  const MutexLock lock(mutex_);
-  waiting_.memory_bytes -= held.memory_bytes;
-  waiting_.scratch_bytes -= held.scratch_bytes;
+  waiting_size_bytes_ -= size_bytes;
 }
 
 void UploadPool::drain() {

@@ -18,7 +18,6 @@ namespace holdfast::target {
 struct HeldSize {
   uint64_t memory_bytes = 0;
   uint64_t scratch_bytes = 0;  // In mapped files: neither disk nor resident memory has room for any number of them.
-  bool is_nothing() const { return memory_bytes == 0 && scratch_bytes == 0; }
 };
 
 // Threads that send, and what becomes of it. Tasks never wait for each other, so whoever waits for room gets it. Any
@@ -31,12 +30,9 @@ class UploadPool {
   // A task that sends what is held until it is done. Waits where too much of either kind is; one that is larger than
   // what may be held goes alone. A task that runs another does not wait, so that there is always one that can end.
   void run(HeldSize held, std::function<void()> task) EXCLUDES(mutex_);
-  // What waits for others to be sent first, accounted for by itself, so that nobody who is waited for waits for its
-  // room. False, and nothing counted, if that is too much already.
-  bool hold_waiting(HeldSize held) EXCLUDES(mutex_);
-  // Counts it in any case. Nobody waits here: what has the room may stand behind a version that the caller is to fill.
-  void hold_waiting_anyway(HeldSize held) EXCLUDES(mutex_);
-  void release_waiting(HeldSize held) EXCLUDES(mutex_);
+  // What waits in memory for others to be sent first: false if that is too much already. Never waits itself.
+  bool hold_waiting(uint64_t size_bytes) EXCLUDES(mutex_);
+  void release_waiting(uint64_t size_bytes) EXCLUDES(mutex_);
 
   // Until all tasks are done.
   void drain() EXCLUDES(mutex_);
@@ -53,7 +49,6 @@ class UploadPool {
   };
   void work();
   bool has_room(HeldSize more) const REQUIRES_LOCK(mutex_);
-  bool may_wait(HeldSize more) const REQUIRES_LOCK(mutex_);
 
   const HeldSize held_max_;
   mutable Mutex mutex_;
@@ -61,7 +56,7 @@ class UploadPool {
   std::deque<Task> tasks_ GUARDED_BY(mutex_);
   size_t running_count_ GUARDED_BY(mutex_) = 0;
   HeldSize held_ GUARDED_BY(mutex_);
-  HeldSize waiting_ GUARDED_BY(mutex_);
+  uint64_t waiting_size_bytes_ GUARDED_BY(mutex_) = 0;
   bool is_closed_ GUARDED_BY(mutex_) = false;
   std::vector<Problem> problems_ GUARDED_BY(mutex_);
   std::map<std::string, uint64_t> remarks_ GUARDED_BY(mutex_);
