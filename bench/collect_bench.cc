@@ -5,26 +5,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <iterator>
-#include <map>
 #include <string>
 
 #include "base/check.h"
-#include "base/mutex.h"
+#include "bench/hollow_vault.h"
 #include "bench/memory_watch.h"
 #include "format/entry.h"
 #include "job/collect.h"
 #include "job/forget.h"
 #include "job/testing.h"
 #include "os/clock.h"
-#include "store/decorator.h"
 #include "store/posix/posix_store.h"
 
 // What a collection costs, on a vault of any number of chunks of which every tenth file's are garbage.
 //
 //   collect_bench FOLDER CHUNKS           The vault takes 4.2 kB a chunk in FOLDER.
-//   collect_bench FOLDER CHUNKS hollow    Of data packs only names and sizes are kept: 200 bytes a chunk.
+//   collect_bench FOLDER CHUNKS hollow    Metadata only, of chunks that were never there: 60 bytes a chunk.
 //
 // Makes the vault in FOLDER, then prints the time of reading the metadata alone (a dry run), that of a collection which
 // moves nothing, that of one which moves what it wants to, and what it takes merely to read and write again as many
@@ -105,66 +101,6 @@ class MadeUpSource : public testing::FilesSource {
   const bool is_thinned_;
 };
 
-// Keeps of data packs their names and sizes.
-class HollowStore : public store::Decorator {
- public:
-  using Decorator::Decorator;
-  Status create(std::string_view key, std::span<const ByteView> parts) override {
-    if (!is_hollow(key)) return Decorator::create(key, parts);
-    uint64_t size_bytes = 0;
-    for (const ByteView part : parts) size_bytes += part.size();
-    const MutexLock lock(mutex_);
-    if (sizes_.emplace(key, size_bytes).second) return {};
-    return Error(ErrorCode::conflict, "object " + std::string(key) + ": exists");
-  }
-  Result<store::ObjectInfo> stat(std::string_view key) override {
-    if (!is_hollow(key)) return Decorator::stat(key);
-    const MutexLock lock(mutex_);
-    const auto found = sizes_.find(key);
-    if (found == sizes_.end()) return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
-    return store::ObjectInfo{.key = std::string(key), .size_bytes = found->second};
-  }
-  Status remove(std::string_view key) override {
-    if (!is_hollow(key)) return Decorator::remove(key);
-    const MutexLock lock(mutex_);
-    if (sizes_.erase(std::string(key)) > 0) return {};
-    return Error(ErrorCode::not_found, "object " + std::string(key) + ": not found");
-  }
-  Status list(std::string_view prefix, std::string_view after,
-              const std::function<Status(const store::ObjectInfo&)>& visit) override {
-    std::vector<store::ObjectInfo> hollow;  // Last one first.
-    {
-      const MutexLock lock(mutex_);
-      for (const auto& [key, size_bytes] : sizes_) {
-        if (key.starts_with(prefix) && key > after) hollow.push_back({.key = key, .size_bytes = size_bytes});
-      }
-    }
-    std::reverse(hollow.begin(), hollow.end());
-    const auto visit_hollow_before = [&](std::string_view key) -> Status {
-      for (; !hollow.empty() && (key.empty() || hollow.back().key < key); hollow.pop_back()) {
-        TRY_DO(visit(hollow.back()));
-      }
-      return {};
-    };
-    const Status listed = inner().list(prefix, after, [&](const store::ObjectInfo& info) -> Status {
-      TRY_DO(visit_hollow_before(info.key));
-      return visit(info);
-    });
-    TRY_DO(listed);
-    return visit_hollow_before("");
-  }
-  Status settle(std::span<const std::string> keys) override {
-    std::vector<std::string> solid;
-    std::copy_if(keys.begin(), keys.end(), std::back_inserter(solid), [](const auto& key) { return !is_hollow(key); });
-    return Decorator::settle(solid);
-  }
-
- private:
-  static bool is_hollow(std::string_view key) { return key.starts_with("data/"); }
-  Mutex mutex_;
-  std::map<std::string, uint64_t, std::less<>> sizes_ GUARDED_BY(mutex_);
-};
-
 struct Costs {
   double seconds = 0, processor_seconds = 0;
 };
@@ -178,9 +114,13 @@ Costs cost_of(Work work) {
 
 class Bench {
  public:
-  Bench(std::unique_ptr<store::ObjectStore> store, uint64_t chunk_count)
+  Bench(std::unique_ptr<store::ObjectStore> store, uint64_t chunk_count, bench::HollowStore* hollow)
       : store_(std::move(store)), rng_(1), made_(vault::make_test_vault(*store_, rng_, clock_, parameters)) {
-    const uint64_t file_count = std::max<uint64_t>(chunk_count / file_chunk_count, 10);
+    const uint64_t file_count = std::max<uint64_t>(chunk_count / file_chunk_count, 100);
+    if (hollow != nullptr) {
+      bench::HollowBackup(*open(), *hollow, {file_count, file_chunk_count}).run();
+      return;
+    }
     const ObjectId first = backup(MadeUpSource(file_count, false));
     backup(MadeUpSource(file_count, true));
     CHECK(forget_points(*open(), {first}).has_value());
@@ -244,9 +184,14 @@ double megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
 int run(const std::string& folder, uint64_t chunk_count, bool is_hollow) {
   std::unique_ptr<store::ObjectStore> store = *store::PosixStore::create_root(folder);
-  if (is_hollow) store = std::make_unique<HollowStore>(std::move(store));
+  bench::HollowStore* hollow = nullptr;
+  if (is_hollow) {
+    auto made = std::make_unique<bench::HollowStore>(std::move(store));
+    hollow = made.get();
+    store = std::move(made);
+  }
   std::optional<Bench> vaults;
-  const Costs made = cost_of([&] { vaults.emplace(std::move(store), chunk_count); });
+  const Costs made = cost_of([&] { vaults.emplace(std::move(store), chunk_count, hollow); });
   std::printf("%llu chunks, made in %.1f s, %.1f s of processor time\n", whole(vaults->chunk_count()), made.seconds,
               made.processor_seconds);
   malloc_trim(0);

@@ -309,20 +309,16 @@ Status DomainCollector::condemn() {
   return {};
 }
 
-// On a full disk nothing can be moved; what holds nothing in use can go all the same.
+// On a full disk little or nothing can be moved; what holds nothing in use can go all the same.
 Status DomainCollector::repack(const CollectPlan& plan) {
-  auto moved = PackMover(vault_, domain_, mark_.live(), observer_, request_.stop).run(plan);
-  if (!moved && moved.error().code() == ErrorCode::no_space) {
-    report_.no_space = true;
-    return {};
-  }
-  TRY_DO(moved);
-  report_.repacked_packs += moved->from.size();
-  report_.repacked_bytes += moved->from_bytes;
-  report_.moved_bytes += moved->live_bytes;
-  report_.written_packs += moved->written_packs;
-  report_.written_bytes += moved->written_bytes;
-  repacked_ = std::move(moved->from);
+  MovedPacks moved = TRY(PackMover(vault_, domain_, mark_.live(), request_, observer_).run(plan));
+  report_.no_space |= moved.no_space;
+  report_.repacked_packs += moved.from.size();
+  report_.repacked_bytes += moved.from_bytes;
+  report_.moved_bytes += moved.live_bytes;
+  report_.written_packs += moved.written_packs;
+  report_.written_bytes += moved.written_bytes;
+  repacked_ = std::move(moved.from);
   return {};
 }
 

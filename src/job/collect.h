@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "format/index_segment.h"
 #include "job/observer.h"
 #include "vault/vault.h"
 
@@ -30,6 +31,8 @@ struct CollectRequest {
   // A log with alarms stops collection of its domain: what was ignored may have been a damaged recovery point. Whoever
   // has looked into them says so here.
   bool accept_alarms = false;
+  // What was moved is named in the index each time that it fills so much.
+  uint64_t segment_size_bytes = format::segment_size_bytes_aim;
   // After so many records of the log the next checkpoint. Whoever has no memory of the vault reads about so many one by
   // one at most.
   uint64_t checkpoint_records = 256;

@@ -80,7 +80,7 @@ class CollectTest : public ::testing::Test {
     const size_t pack_count = stale.packs.size();
     EXPECT_GT(pack_count, 0u);
     stale.order = domain.log().head().number + 1;
-    EXPECT_TRUE(IndexMerger(*vault, domain, tables).write(std::move(stale), {}));
+    EXPECT_TRUE(write_segment(*vault, domain, std::move(stale)));
     return pack_count;
   }
   TestBed bed_{41};
@@ -475,6 +475,47 @@ TEST_F(CollectTest, a_full_store_is_emptied_with_room_for_nothing_but_the_log) {
   verify(bed_.store);
   expect_content(*bed_.reopen(bed_.store), second, second_tree);
   collect(*bed_.vault, all);  // With room again.
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+}
+
+// Runs full with the second segment.
+class FillingStore : public store::Decorator {
+ public:
+  explicit FillingStore(std::unique_ptr<store::ObjectStore> inner) : Decorator(std::move(inner)) {}
+  Status create(std::string_view key, std::span<const ByteView> parts) override {
+    if (segment_count_ == 1 && !key.starts_with("log/")) return Error(ErrorCode::no_space, "no space");
+    if (key.starts_with("index/")) ++segment_count_;
+    return inner().create(key, parts);
+  }
+
+ private:
+  int segment_count_ = 0;
+};
+
+TEST_F(CollectTest, what_is_moved_is_named_in_segments_of_the_usual_size) {
+  const auto [first_tree, second_tree] = overlapping_trees(21);
+  const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
+  ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
+  CollectRequest request;
+  request.max_unused_percent = 0;
+  request.segment_size_bytes = 1;  // Each pack fills one.
+  FillingStore filling(bed_.store.share());
+  const CollectReport stopped = collect(*bed_.reopen(filling), request);
+  EXPECT_TRUE(stopped.no_space);
+  EXPECT_EQ(stopped.repacked_packs, 1u) << "what the first segment names has moved";
+  verify(bed_.store);
+  expect_content(*bed_.reopen(bed_.store), second, second_tree);
+
+  const auto segment_count = [&] {
+    const auto keys = bed_.keys();
+    return std::count_if(keys.begin(), keys.end(), [](const auto& key) { return key.starts_with("index/"); });
+  };
+  const auto count_before = segment_count();
+  request.keep_deleted = std::chrono::hours(1);  // Nothing is purged, so nothing is merged.
+  const CollectReport report = collect(*bed_.reopen(bed_.store), request);
+  EXPECT_GT(report.repacked_packs, 1u);
+  EXPECT_EQ(segment_count() - count_before, static_cast<ptrdiff_t>(report.repacked_packs));
   verify(bed_.store);
   expect_content(*bed_.reopen(bed_.store), second, second_tree);
 }

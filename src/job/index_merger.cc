@@ -20,6 +20,17 @@ bool is_purged(const vault::PackFates& fates, const ObjectId& pack) {
 
 }  // namespace
 
+Status write_segment(vault::Vault& vault, vault::Vault::Domain& domain, format::SegmentContents contents) {
+  TRY_DO(vault::check_tables(domain.index()));
+  const Bytes plain = format::encode_segment(std::move(contents));
+  const Bytes object = TRY(vault::seal_segment(vault, domain.keys(), plain));
+  const ObjectId id = ObjectId::from(crypto::hash(object));
+  const std::array<ByteView, 1> parts{ByteView(object)};
+  return vault.store()
+      .create(vault::segment_key(domain.id(), vault.keyring().self().id, id), parts)
+      .during("write index segment");
+}
+
 std::vector<size_t> IndexMerger::tables_to_replace(const vault::PackFates& fates) const {
   std::vector<size_t> tables;
   const bool too_many = live_.table_count() > segments_max;
@@ -86,15 +97,8 @@ void IndexMerger::take_table(const format::SegmentView& view, const vault::PackF
 }
 
 Status IndexMerger::write(format::SegmentContents contents, std::vector<ObjectId> replaces) {
-  TRY_DO(vault::check_tables(domain_.index()));
   contents.replaces = std::move(replaces);
-  const Bytes plain = format::encode_segment(std::move(contents));
-  const Bytes object = TRY(vault::seal_segment(vault_, domain_.keys(), plain));
-  const ObjectId id = ObjectId::from(crypto::hash(object));
-  const std::array<ByteView, 1> parts{ByteView(object)};
-  TRY_DO(vault_.store()
-             .create(vault::segment_key(domain_.id(), vault_.keyring().self().id, id), parts)
-             .during("write index segment"));
+  TRY_DO(write_segment(vault_, domain_, std::move(contents)));
   ++written_count_;
   return {};
 }

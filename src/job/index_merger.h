@@ -13,6 +13,10 @@
 
 namespace holdfast::job {
 
+// Seals a segment, `replaces` among what it says, and stores it. `io` where a table of the index that it rests on could
+// not be read.
+Status write_segment(vault::Vault& vault, vault::Vault::Domain& domain, format::SegmentContents contents);
+
 // Writes index segments anew: without what was purged, and fewer. New ones are durable before old ones go, and hold all
 // that these hold but what was purged: also every other home of an id, since which of them lives on is for the log to
 // say. So two mergers and a purge at once do no harm. A segment has an id once, so what clashes goes apart.
@@ -23,8 +27,6 @@ class IndexMerger {
 
   // Those of the segments in `live` that name a pack in `purged`, and all small ones if there are many.
   Status run(const vault::PackFates& fates);
-  // One segment of new packs.
-  Status write(format::SegmentContents contents, std::vector<ObjectId> replaces);
 
   uint64_t written_count() const { return written_count_; }
   uint64_t removed_count() const { return removed_count_; }
@@ -51,6 +53,7 @@ class IndexMerger {
   };
   static bool fits(const Draft& draft, const format::SegmentView& view, const vault::PackFates& fates);
   static void take_table(const format::SegmentView& view, const vault::PackFates& fates, Draft& draft);
+  Status write(format::SegmentContents contents, std::vector<ObjectId> replaces);
   Status remove(const std::set<ObjectId>& segments);
 
   vault::Vault& vault_;

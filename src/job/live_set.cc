@@ -6,10 +6,31 @@
 
 namespace holdfast::job {
 
+namespace {
+
+// To ask so few each is as quick.
+constexpr size_t routed_table_count_min = 8;
+
+}  // namespace
+
 LiveSet::LiveSet(const vault::Index& index) : list_(index.list()) {
-  for (const auto& table : list_.tables()) {
-    marks_.push_back({Bits(table->view().chunk_count()), Bits(table->view().piece_count())});
+  if (table_count() >= routed_table_count_min) {
+    uint64_t chunk_count = 0, piece_count = 0;
+    for (const auto& table : list_.tables()) {
+      chunk_count += table->view().chunk_count();
+      piece_count += table->view().piece_count();
+    }
+    chunk_router_ = TableRouter(chunk_count);
+    piece_router_ = TableRouter(piece_count);
   }
+  for (size_t place = 0; place < table_count(); ++place) take_in(place);
+}
+
+void LiveSet::take_in(size_t place) {
+  const format::SegmentView& view = table(place).view();
+  marks_.push_back({Bits(view.chunk_count()), Bits(view.piece_count())});
+  for (size_t entry = 0; entry < view.chunk_count(); ++entry) chunk_router_.add(view.chunk_id(entry), place);
+  for (size_t entry = 0; entry < view.piece_count(); ++entry) piece_router_.add(view.piece_id(entry), place);
 }
 
 Status LiveSet::find_missing(const std::function<Result<bool>(const format::PackInfo&)>& is_there) {
@@ -28,8 +49,8 @@ void LiveSet::add_new_tables(const vault::Index& index) {
   for (const auto& table : list_.tables()) known.insert(table->segment());
   for (auto& table : index.tables()) {
     if (known.contains(table->segment())) continue;
-    marks_.push_back({Bits(table->view().chunk_count()), Bits(table->view().piece_count())});
     list_.add(std::move(table));
+    take_in(table_count() - 1);
   }
 }
 

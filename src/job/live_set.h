@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +12,31 @@
 #include "vault/index.h"
 
 namespace holdfast::job {
+
+// Which of many tables may hold an id, so that a look-up need not touch all of them. Two bytes an id.
+class TableRouter {
+ public:
+  using TableMask = vault::TableList::TableMask;
+  TableRouter() = default;  // Any may.
+  explicit TableRouter(uint64_t id_count) : masks_(id_count / ids_a_mask + 1) {}
+  // A table at `place` holds the id.
+  void add(const std::byte* id, size_t place) {
+    if (!masks_.empty()) masks_[mask_of(id)] |= TableMask{1} << (place % 64);
+  }
+  TableMask tables_of(const format::ShortId& id) const {
+    return masks_.empty() ? vault::TableList::all_tables : masks_[mask_of(id.data())];
+  }
+
+ private:
+  static constexpr uint64_t ids_a_mask = 4;
+  // By proportion from the leading bits: the sorted ids of a table go through the masks from front to back.
+  size_t mask_of(const std::byte* id) const {
+    uint64_t leading;
+    std::memcpy(&leading, id, sizeof leading);
+    return static_cast<size_t>((static_cast<unsigned __int128>(masks_.size()) * __builtin_bswap64(leading)) >> 64);
+  }
+  std::vector<TableMask> masks_;
+};
 
 // Which entries of an index are in use: one bit each, so that marking 10^8 chunks takes megabytes. Where an id has
 // several homes, the one that look-ups choose is the one that is marked: never one that was purged, and one that is
@@ -27,8 +53,12 @@ class LiveSet {
   bool is_missing(const ObjectId& pack) const { return list_.is_missing(pack); }
 
   using Place = vault::TableList::Place;
-  std::optional<Place> find_chunk(const format::ShortId& id) const { return list_.find_chunk(id); }
-  std::optional<Place> find_piece(const format::ShortId& id) const { return list_.find_piece(id); }
+  std::optional<Place> find_chunk(const format::ShortId& id) const {
+    return list_.find_chunk(id, chunk_router_.tables_of(id));
+  }
+  std::optional<Place> find_piece(const format::ShortId& id) const {
+    return list_.find_piece(id, piece_router_.tables_of(id));
+  }
 
   // True if it was not marked before. Marking a piece marks its bundle.
   bool mark_chunk(Place place);
@@ -47,6 +77,7 @@ class LiveSet {
   const vault::IndexTable& table(size_t place) const { return *list_.tables()[place]; }
 
  private:
+  void take_in(size_t place);
   using Bits = std::vector<bool>;
   struct Marks {
     Bits chunks, pieces;
@@ -55,6 +86,7 @@ class LiveSet {
   const format::SegmentView& view(const Place& place) const { return table(place.table).view(); }
   vault::TableList list_;
   std::vector<Marks> marks_;
+  TableRouter chunk_router_, piece_router_;
 };
 
 // The chunks of a segment by the pack they stand in, and by offset within.

@@ -3,73 +3,103 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "job/index_merger.h"
-#include "vault/pack_survey.h"
+#include "job/pack_reader.h"
 
 namespace holdfast::job {
 
 namespace {
 
-// Live records of so many packs are looked up in one pass over the index.
-constexpr size_t packs_a_pass_max = 4096;
+// Live records are looked up in one pass over the index for so many of them (20 bytes and the id each).
+constexpr uint64_t records_a_pass_max = 1 << 20;
 
 }  // namespace
 
 Result<MovedPacks> PackMover::run(const CollectPlan& plan) {
-  TRY_DO(move_all(plan, vault::PackKind::data));
-  TRY_DO(move_all(plan, vault::PackKind::metadata));
-  if (!written_.chunks.empty()) {
-    written_.order = domain_.log().head().number;  // The newest home.
-    IndexMerger merger(vault_, domain_, live_);
-    TRY_DO(merger.write(std::move(written_), {}));
-  }
+  const auto move = [&]() -> Status {
+    TRY_DO(move_all(plan, vault::PackKind::data));
+    TRY_DO(move_all(plan, vault::PackKind::metadata));
+    return write_segment();
+  };
+  const Status moved = move();
+  moved_.no_space = !moved && moved.error().code() == ErrorCode::no_space;
+  if (!moved_.no_space) TRY_DO(moved);
   return std::move(moved_);
 }
 
 Status PackMover::move_all(const CollectPlan& plan, vault::PackKind kind) {
-  std::vector<const PackUse*> wanted;
-  for (const PackUse& pack : plan.repack) {
-    if (pack.info.kind == static_cast<uint8_t>(kind)) wanted.push_back(&pack);
-  }
   vault::Repacker repacker(vault_, domain_, kind);
-  for (size_t first = 0; first < wanted.size(); first += packs_a_pass_max) {
-    const size_t last = std::min(first + packs_a_pass_max, wanted.size());
-    std::set<ObjectId> ids;
-    for (size_t place = first; place < last; ++place) ids.insert(wanted[place]->info.id);
-    const auto records = live_records(live_, ids);
-    for (size_t place = first; place < last; ++place) {
-      if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "the collection was stopped");
-      TRY_DO(move_pack(*wanted[place], records.at(wanted[place]->info.id), repacker));
+  Packs packs;
+  uint64_t record_count = 0;
+  for (const PackUse& pack : plan.repack) {
+    if (pack.info.kind != static_cast<uint8_t>(kind)) continue;
+    if (!packs.empty() && record_count + pack.live_count > records_a_pass_max) {
+      TRY_DO(move_some(std::exchange(packs, {}), repacker));
+      record_count = 0;
     }
+    packs.push_back(&pack);
+    record_count += pack.live_count;
   }
-  TRY_DO(repacker.finish());
-  format::SegmentContents contents = repacker.take_contents();
-  moved_.written_packs += contents.packs.size();
-  moved_.written_bytes += repacker.written_bytes();
-  append_contents(written_, contents);
+  TRY_DO(move_some(packs, repacker));
+  return finish_packs(repacker);
+}
+
+Status PackMover::move_some(const Packs& packs, vault::Repacker& repacker) {
+  std::set<ObjectId> ids;
+  std::vector<format::PackInfo> infos;
+  for (const PackUse* pack : packs) {
+    ids.insert(pack->info.id);
+    infos.push_back(pack->info);
+  }
+  const auto records = live_records(live_, ids);
+  PackReader reader(vault_.store(), domain_.id(), std::move(infos));
+  for (const PackUse* pack : packs) {
+    if (request_.stop.stop_requested()) return Error(ErrorCode::cancelled, "the collection was stopped");
+    const auto read = reader.next();
+    if (!read->whole) {  // It stays as it is: verify tells what it means.
+      observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
+      observer_.skipped(read->key, read->whole.error());
+      continue;
+    }
+    TRY_DO(move_pack(pack->info, *read->whole, records.at(pack->info.id), repacker));
+    copied_.push_back(pack);
+    const uint64_t named_bytes =
+        format::segment_size_bytes(written_) + format::segment_size_bytes(repacker.contents());
+    if (named_bytes < request_.segment_size_bytes) continue;
+    TRY_DO(finish_packs(repacker));
+    TRY_DO(write_segment());
+  }
   return {};
 }
 
-// The whole pack is read and compared with its name first, so that nothing damaged is moved under a new, good name.
-Status PackMover::move_pack(const PackUse& pack, const std::vector<format::ChunkLocation>& live,
-                            vault::Repacker& repacker) {
-  const std::string key = vault::pack_key(domain_.id(), vault::name_of(pack.info));
-  const auto whole = vault_.store().get(key, std::nullopt);
-  if (!whole || ObjectId::from(crypto::hash(*whole)) != pack.info.id || whole->size() != pack.info.size_bytes) {
-    // It stays as it is: verify tells what it means.
-    observer_.progress.problems.fetch_add(1, std::memory_order_relaxed);
-    observer_.skipped(key, whole ? Error(ErrorCode::corrupt, "its bytes do not match its name; it stays")
-                                 : whole.error());
-    return {};
-  }
+Status PackMover::move_pack(const format::PackInfo& pack, ByteView whole,
+                            const std::vector<format::ChunkLocation>& live, vault::Repacker& repacker) {
   for (const format::ChunkLocation& record : live) {
-    TRY_DO(repacker.move(pack.info, ByteView(*whole).subspan(record.offset_bytes, record.size_bytes)));
+    TRY_DO(repacker.move(pack, whole.subspan(record.offset_bytes, record.size_bytes)));
   }
-  moved_.from.insert(pack.info.id);
-  moved_.from_bytes += pack.info.size_bytes;
-  moved_.live_bytes += pack.live_bytes;
-  observer_.progress.bytes_done.fetch_add(pack.info.size_bytes, std::memory_order_relaxed);
+  observer_.progress.bytes_done.fetch_add(pack.size_bytes, std::memory_order_relaxed);
+  return {};
+}
+
+Status PackMover::finish_packs(vault::Repacker& repacker) {
+  TRY_DO(repacker.finish());
+  append_contents(written_, repacker.take_contents());
+  return {};
+}
+
+// From here on what was copied has moved.
+Status PackMover::write_segment() {
+  if (!written_.chunks.empty()) {
+    moved_.written_packs += written_.packs.size();
+    for (const format::PackInfo& pack : written_.packs) moved_.written_bytes += pack.size_bytes;
+    written_.order = domain_.log().head().number;  // The newest home.
+    TRY_DO(job::write_segment(vault_, domain_, std::exchange(written_, {})));
+  }
+  for (const PackUse* pack : std::exchange(copied_, {})) {
+    moved_.from.insert(pack->info.id);
+    moved_.from_bytes += pack->info.size_bytes;
+    moved_.live_bytes += pack->live_bytes;
+  }
   return {};
 }
 

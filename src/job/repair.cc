@@ -88,6 +88,8 @@ class DomainRepairer {
   bool is_remains(const vault::IndexDamage& damage);
   Status count_damaged_segments();
   Status check_may_repair();
+  Status write_found();
+  Status write_found_if_full();
   Status write();
   Status set_segments_aside();
 
@@ -102,7 +104,7 @@ class DomainRepairer {
   std::vector<vault::TablePtr> tables_;
   std::vector<EntriesByPack> by_pack_;
   std::map<ObjectId, std::vector<std::pair<size_t, uint32_t>>> places_;
-  format::SegmentContents found_;                // What no segment said.
+  format::SegmentContents found_;                // What no segment said, and none says yet.
   vault::PackFates gone_;                        // Packs whose entries leave the index.
   std::map<uint8_t, std::unique_ptr<vault::Repacker>> repackers_;
 };
@@ -321,7 +323,7 @@ Status DomainRepairer::take_unnamed(const format::PackName& name, const Result<B
     contents = Error(ErrorCode::corrupt, "not signed by an author of this domain");
   }
   if (contents) {
-    append_contents(found_, *contents);
+    if (request_.apply) append_contents(found_, *contents);
     ++report_.packs_indexed;
   } else {
     ++report_.packs_unreadable;
@@ -345,18 +347,29 @@ Status DomainRepairer::check_may_repair() {
   return domain_.log().check_may_go_on(format::LogKind::spare);  // Like it, a repair takes nothing away.
 }
 
-// What is new is durable before anything old leaves the index.
-Status DomainRepairer::write() {
-  TRY_DO(check_may_repair());  // Reading all packs took its time.
-  const LiveSet tables(domain_.index());
-  IndexMerger merger(vault_, domain_, tables);
+// Names in the index what no segment said, and what was moved.
+Status DomainRepairer::write_found() {
+  TRY_DO(check_may_repair());  // Reading packs takes its time.
   for (auto& [kind, repacker] : repackers_) {
     TRY_DO(repacker->finish());
     append_contents(found_, repacker->take_contents());
   }
+  if (found_.chunks.empty()) return {};
   found_.order = domain_.log().head().number;  // The newest home.
-  if (!found_.chunks.empty()) TRY_DO(merger.write(std::move(found_), {}));
-  if (!gone_.empty()) TRY_DO(merger.run(gone_));
+  return write_segment(vault_, domain_, std::exchange(found_, {}));
+}
+
+Status DomainRepairer::write_found_if_full() {
+  uint64_t size_bytes = format::segment_size_bytes(found_);
+  for (const auto& [kind, repacker] : repackers_) size_bytes += format::segment_size_bytes(repacker->contents());
+  return size_bytes < request_.segment_size_bytes ? Status() : write_found();
+}
+
+// What is new is durable before anything old leaves the index.
+Status DomainRepairer::write() {
+  TRY_DO(write_found());
+  const LiveSet tables(domain_.index());
+  if (!gone_.empty()) TRY_DO(IndexMerger(vault_, domain_, tables).run(gone_));
   TRY_DO(set_segments_aside());
   return domain_.reload_index();
 }
@@ -440,6 +453,7 @@ Status DomainRepairer::run() {
     const auto fate = fates.find(name.id);
     if (fate != fates.end() && fate->second == vault::PackFate::purged) continue;
     TRY_DO(take_pack(name, size_bytes));
+    TRY_DO(write_found_if_full());
   }
   // Of the missing the index goes on telling: so a backup sees what is lost and stores it again.
   for (const auto& [id, pack] : named_) {

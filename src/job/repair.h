@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "base/result.h"
+#include "format/index_segment.h"
 #include "job/observer.h"
 #include "vault/vault.h"
 
@@ -16,6 +17,8 @@ struct RepairRequest {
   bool read_data = false;
   // The vault is seen through a folder of one's own, which takes what is written: whoever may only read may do that.
   bool into_copy = false;
+  // What was found is named in the index each time that it fills so much.
+  uint64_t segment_size_bytes = format::segment_size_bytes_aim;
   std::stop_token stop;
 };
 

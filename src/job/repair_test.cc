@@ -125,6 +125,23 @@ TEST_F(RepairTest, nothing_is_repaired_where_a_later_version_may_have_forbidden_
   EXPECT_GT(in_copy->packs_indexed, 0u);
 }
 
+// One segment for all of a large vault would be one that nobody reads.
+TEST_F(RepairTest, what_is_found_is_named_in_segments_of_the_usual_size) {
+  const TestTree tree = sample_tree(1);
+  const auto point = bed_.backup(tree);
+  for (const std::string& key : keys_of("index/")) ASSERT_TRUE(bed_.store.remove(key));
+  constexpr uint64_t size_bytes = 3'000;
+  const auto report = run_repair(*bed_.reopen(bed_.store), {.apply = true, .segment_size_bytes = size_bytes, .stop = {}},
+                                 observer_);
+  ASSERT_TRUE(report.has_value()) << report.error().message();
+  EXPECT_EQ(report->packs_indexed, report->packs);
+  const auto segments = keys_of("index/");
+  EXPECT_GT(segments.size(), 1u);
+  EXPECT_LT(segments.size(), report->packs) << "several packs fit into one";
+  EXPECT_EQ(verify().damage_count, 0u);
+  expect_content(*bed_.reopen(bed_.store), point, tree);
+}
+
 TEST_F(RepairTest, the_index_comes_back_from_packs_and_recovery_needs_nothing_but_vault_and_key) {
   const TestTree first_tree = sample_tree(1), second_tree = sample_tree(2);
   const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);

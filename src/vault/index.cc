@@ -70,11 +70,13 @@ std::optional<size_t> IndexTable::find_piece(const format::ShortId& id) const {
 // Of the homes that are not purged, one that is there, of these one that is not condemned, and of these the newest. A
 // table of several segments may have an id more than once: side by side, the newest first.
 template <class Entries>
-std::optional<TableList::Place> TableList::find_home(const Entries& entries, const format::ShortId& id) const {
+std::optional<TableList::Place> TableList::find_home(const Entries& entries, const format::ShortId& id,
+                                                     TableMask asked) const {
   std::optional<Place> best;
   std::pair<bool, PackFate> best_state;
   const TableSegment* best_segment = nullptr;
   for (size_t at = 0; at < tables_.size(); ++at) {
+    if ((asked >> (at % 64) & 1) == 0) continue;
     const IndexTable& table = *tables_[at];
     const auto first = entries.find(table, id);
     if (!first) continue;
@@ -97,12 +99,12 @@ std::optional<TableList::Place> TableList::find_home(const Entries& entries, con
   return best;
 }
 
-std::optional<TableList::Place> TableList::find_chunk(const format::ShortId& id) const {
-  return find_home(ChunkEntries{}, id);
+std::optional<TableList::Place> TableList::find_chunk(const format::ShortId& id, TableMask asked) const {
+  return find_home(ChunkEntries{}, id, asked);
 }
 
-std::optional<TableList::Place> TableList::find_piece(const format::ShortId& id) const {
-  return find_home(PieceEntries{}, id);
+std::optional<TableList::Place> TableList::find_piece(const format::ShortId& id, TableMask asked) const {
+  return find_home(PieceEntries{}, id, asked);
 }
 
 void TableList::remove(std::span<const TablePtr> tables) {

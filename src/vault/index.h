@@ -100,16 +100,19 @@ class TableList {
     const auto fate = fates_->find(pack);
     return fate == fates_->end() ? PackFate::stored : fate->second;
   }
+  // Which tables are asked: bit n stands for those at the places n, n + 64, ...
+  using TableMask = uint64_t;
+  static constexpr TableMask all_tables = UINT64_MAX;
   // The chosen home: that in the newest segment of all that know the id.
-  std::optional<Place> find_chunk(const format::ShortId& id) const;
-  std::optional<Place> find_piece(const format::ShortId& id) const;
+  std::optional<Place> find_chunk(const format::ShortId& id, TableMask asked = all_tables) const;
+  std::optional<Place> find_piece(const format::ShortId& id, TableMask asked = all_tables) const;
 
   void add(TablePtr table) { tables_.push_back(std::move(table)); }
   void remove(std::span<const TablePtr> tables);
 
  private:
   template <class Entries>
-  std::optional<Place> find_home(const Entries& entries, const format::ShortId& id) const;
+  std::optional<Place> find_home(const Entries& entries, const format::ShortId& id, TableMask asked) const;
 
   std::vector<TablePtr> tables_;
   std::shared_ptr<const PackFates> fates_;

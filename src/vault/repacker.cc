@@ -124,7 +124,6 @@ Status Repacker::write_pack() {
   TRY_DO(vault_.store()
              .create(pack_key(origin.kind, origin.domain, origin.author, finished.id), parts)
              .during("write pack " + to_hex(finished.id)));
-  written_bytes_ += finished.size_bytes;
   const auto pack_place = static_cast<uint32_t>(contents_.packs.size());
   contents_.packs.push_back({.id = finished.id,
                              .kind = static_cast<uint8_t>(origin.kind),

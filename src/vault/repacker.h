@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -25,8 +26,7 @@ class Repacker {
   // Writes what is open. After this, contents() names all that was written, ready for a segment.
   Status finish();
   const format::SegmentContents& contents() const { return contents_; }
-  format::SegmentContents take_contents() { return std::move(contents_); }
-  uint64_t written_bytes() const { return written_bytes_; }  // Of finished packs.
+  format::SegmentContents take_contents() { return std::exchange(contents_, {}); }
 
  private:
   struct Open;
@@ -43,7 +43,6 @@ class Repacker {
   std::unique_ptr<RecordReader> reader_;
   std::unique_ptr<Open> open_;
   format::SegmentContents contents_;
-  uint64_t written_bytes_ = 0;
   uint64_t serial_ = 0;
 };
 

@@ -28,6 +28,9 @@ Bytes segment_context(const VaultId& vault, DomainId domain, Epoch epoch, const 
 }  // namespace
 
 Result<Bytes> seal_segment(Vault& vault, const DomainKeys& keys, ByteView plain) {
+  if (plain.size() > format::segment_size_bytes_max) {
+    return Error(ErrorCode::internal, "an index segment of " + std::to_string(plain.size()) + " bytes is too large");
+  }
   Bytes compressed;
   ByteWriter header(compressed);
   header.fixed(static_cast<uint64_t>(plain.size()));

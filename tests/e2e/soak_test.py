@@ -18,6 +18,9 @@ from holdfast import BUSY, DONE, FAILED, SKIPS, Holdfast, is_instrumented
 
 CHEAP = ("--kdf-memory", "1", "--kdf-iterations", "1")
 WRITERS = 4
+# A machine that is busy otherwise may give a process little; what waits for another for good waits longer.
+HANG_S = 600
+TELL_EVERY = 1_000
 FAKETIME = sorted(glob.glob("/usr/lib/*/faketime/libfaketime.so.1"))
 
 
@@ -42,6 +45,8 @@ class Soak:
     def count(self, what):
         with self.lock:
             self.counts[what] = self.counts.get(what, 0) + 1
+            if what == "backups" and self.counts[what] % TELL_EVERY == 0:
+                print(f"so far: {self.counts}", flush=True)
 
     def wait_for_points(self):
         """Until a backup is acknowledged, or for a moment, since all may be over."""
@@ -67,11 +72,12 @@ class Soak:
         if fate < 0.25:
             self.harm(process, chance, kill=fate < 0.15)
         try:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=HANG_S)
         except subprocess.TimeoutExpired:
+            state = state_of(process.pid)
             process.kill()
             out, err = process.communicate()
-            raise Failure(f"{arguments} hangs: {err.decode()}") from None
+            raise Failure(f"{arguments} hangs, {state}: {err.decode()}") from None
         return process.returncode, out.decode(), err.decode()
 
     def harm(self, process, chance, kill):
@@ -92,6 +98,18 @@ class Soak:
             pass
         process.send_signal(signal.SIGCONT)
         self.count("stops")
+
+
+def state_of(pid):
+    """What tells a process that waits for something from one that had no processor."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        times = stat.read().rsplit(")", 1)[1].split()
+    used_s = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+    waits = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/wchan", encoding="ascii") as where:
+            waits.append(where.read() or "0")
+    return f"used {used_s:.1f} s of processor time, its threads are in {', '.join(waits)}"
 
 
 def expect(code, allowed, arguments, out, err):
@@ -239,7 +257,7 @@ def run_soak(soak):
         thread.start()
     for thread in threads:
         thread.join()
-    assert not soak.failures, "\n".join(soak.failures)
+    assert not soak.failures, "\n".join([*soak.failures, str(soak.counts)])
 
 
 def check_end(soak):
