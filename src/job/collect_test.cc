@@ -494,7 +494,13 @@ class FillingStore : public store::Decorator {
 };
 
 TEST_F(CollectTest, what_is_moved_is_named_in_segments_of_the_usual_size) {
-  const auto [first_tree, second_tree] = overlapping_trees(21);
+  TestTree first_tree{{"", testing::test_folder()}}, second_tree = first_tree;
+  crypto::SeededRng rng(21);
+  for (int number = 0; number < 40; ++number) {  // Some ten packs, each of them partly in use.
+    const std::string name = std::to_string(number);
+    first_tree[name] = testing::test_file(rng.bytes(60'000));
+    second_tree[name] = number % 2 == 0 ? first_tree[name] : testing::test_file(rng.bytes(60'000));
+  }
   const auto first = bed_.backup(first_tree), second = bed_.backup(second_tree);
   ASSERT_TRUE(forget_points(*bed_.vault, {first.id}));
   CollectRequest request;

@@ -77,7 +77,7 @@ class DomainRepairer {
   bool is_signed(const format::PackInfo& pack, ByteView whole) const;
   Result<format::SegmentContents> read_contents(const format::PackInfo& pack, ByteView whole);
   bool can_tell(uint8_t pack_kind) const;
-  std::vector<format::ChunkLocation> entries_of(const ObjectId& pack) const;
+  std::vector<format::ChunkLocation> entries_of(const ObjectId& pack);
   Result<ByteView> find_record(const format::PackInfo& pack, const format::ChunkLocation& entry, ByteView whole);
   Judged judge(const format::PackInfo& pack, std::span<const format::ChunkLocation> entries, ByteView whole);
   Status salvage(const format::PackInfo& pack, const Judged& judged);
@@ -102,7 +102,7 @@ class DomainRepairer {
   std::map<ObjectId, format::PackInfo> named_;   // By good segments.
   // Of each pack, in which of these tables and as which of their packs it stands.
   std::vector<vault::TablePtr> tables_;
-  std::vector<EntriesByPack> by_pack_;
+  std::vector<std::optional<EntriesByPack>> by_pack_;  // Each once it is asked: four bytes a chunk.
   std::map<ObjectId, std::vector<std::pair<size_t, uint32_t>>> places_;
   format::SegmentContents found_;                // What no segment said, and none says yet.
   vault::PackFates gone_;                        // Packs whose entries leave the index.
@@ -215,12 +215,14 @@ Result<format::SegmentContents> DomainRepairer::read_contents(const format::Pack
   return contents;
 }
 
-std::vector<format::ChunkLocation> DomainRepairer::entries_of(const ObjectId& pack) const {
+std::vector<format::ChunkLocation> DomainRepairer::entries_of(const ObjectId& pack) {
   std::vector<format::ChunkLocation> entries;
   const auto places = places_.find(pack);
   if (places == places_.end()) return entries;
   for (const auto& [table, place] : places->second) {
-    for (const uint32_t entry : by_pack_[table].of(place)) entries.push_back(tables_[table]->view().chunk(entry));
+    const format::SegmentView& view = tables_[table]->view();
+    if (!by_pack_[table]) by_pack_[table].emplace(view);
+    for (const uint32_t entry : by_pack_[table]->of(place)) entries.push_back(view.chunk(entry));
   }
   return entries;
 }
@@ -434,9 +436,9 @@ Status DomainRepairer::run() {
   TRY_DO(check_may_repair());
   TRY_DO(domain_.reload_index());
   tables_ = domain_.index().tables();
+  by_pack_.resize(tables_.size());
   for (size_t table = 0; table < tables_.size(); ++table) {
     const format::SegmentView& view = tables_[table]->view();
-    by_pack_.emplace_back(view);
     for (uint32_t place = 0; place < view.packs().size(); ++place) {
       named_[view.packs()[place].id] = view.packs()[place];
       places_[view.packs()[place].id].emplace_back(table, place);

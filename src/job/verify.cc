@@ -100,7 +100,7 @@ class DomainVerifier : public ReachabilityVisitor {
   Findings& findings_;
   Observer& observer_;
   std::unique_ptr<LiveSet> live_;
-  std::vector<EntriesByPack> by_pack_;  // By table.
+  std::vector<EntriesByPack> by_pack_;  // By table; only where packs are read.
   std::map<ObjectId, KnownPack> packs_;
   std::vector<OrphanPack> orphans_;
   Mutex bad_mutex_;
@@ -196,7 +196,7 @@ void DomainVerifier::gather_packs() {
   const auto& purged = domain_.log().state().purged();
   for (size_t table = 0; table < live_->table_count(); ++table) {
     const format::SegmentView& view = live_->table(table).view();
-    by_pack_.emplace_back(view);
+    if (request_.read_data) by_pack_.emplace_back(view);
     for (uint32_t place = 0; place < view.packs().size(); ++place) {
       if (purged.contains(view.packs()[place].id)) continue;
       KnownPack& pack = packs_[view.packs()[place].id];
