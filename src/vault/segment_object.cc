@@ -83,7 +83,7 @@ Result<Bytes> open_segment(const Keyring& keyring, const DomainKeys& keys, const
     return broken("impossible size");
   }
   Bytes plain(static_cast<size_t>(plain_size));
-  codec::Decompressor decompressor;
+  thread_local codec::Decompressor decompressor;  // Making one costs more than a small segment.
   TRY_DO(decompressor.decompress(inner.rest(), plain).during(what));
   return plain;
 }
