@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "job/pack_mover.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "job/index_merger.h"
 #include "job/pack_reader.h"
@@ -10,7 +10,7 @@ namespace holdfast::job {
 
 namespace {
 
-// Live records are looked up in one pass over the index for so many of them (20 bytes and the id each).
+// Live records are looked up in one pass over the index for so many of them, of 32 bytes.
 constexpr uint64_t records_a_pass_max = 1 << 20;
 
 }  // namespace

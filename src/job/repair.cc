@@ -447,19 +447,19 @@ Status DomainRepairer::run() {
   TRY_DO(count_damaged_segments());
   const StoredPacks stored = TRY(list_packs());
   report_.packs += stored.size();
-  const vault::PackFates& fates = *domain_.log().state().fates();
+  const auto fates = domain_.log().state().fates();  // Of now: the log is read again on the way.
   std::set<ObjectId> there;
   for (const auto& [name, size_bytes] : stored) {
     TRY_DO(check_stop());
     there.insert(name.id);
-    const auto fate = fates.find(name.id);
-    if (fate != fates.end() && fate->second == vault::PackFate::purged) continue;
+    const auto fate = fates->find(name.id);
+    if (fate != fates->end() && fate->second == vault::PackFate::purged) continue;
     TRY_DO(take_pack(name, size_bytes));
     TRY_DO(write_found_if_full());
   }
   // Of the missing the index goes on telling: so a backup sees what is lost and stores it again.
   for (const auto& [id, pack] : named_) {
-    if (there.contains(id) || fates.contains(id)) continue;
+    if (there.contains(id) || fates->contains(id)) continue;
     ++report_.packs_missing;
     lost(name_of(pack), Error(ErrorCode::corrupt, "missing"));
   }

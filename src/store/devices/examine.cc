@@ -138,6 +138,12 @@ class StripeExaminer {
       if (!taken.contains(home)) free.push_back(home);
     }
     std::vector<size_t> spoilt(set_.damaged().begin(), set_.damaged().end());
+    // Homes that got a shard of one that was away and has come back. To write another over it takes nothing away: even
+    // where the one that is kept is wrong, as many different ones are right as before.
+    std::vector<size_t> doubled;
+    for (const Holder& holder : set_.holders()) {
+      if (is_home(holder.member) && *place[holder.index] != holder.member) doubled.push_back(holder.member);
+    }
     for (unsigned index = 0; index < shape_.part_count(); ++index) {
       if (place[index] && is_home(*place[index])) continue;
       if (!place[index]) ++found_.damaged_parts;
@@ -147,6 +153,9 @@ class StripeExaminer {
       } else if (!free.empty()) {
         writes_.push_back({.member = free.front(), .index = index, .is_new = true, .from = place[index]});
         free.erase(free.begin());
+      } else if (!doubled.empty()) {
+        writes_.push_back({.member = doubled.back(), .index = index, .from = place[index]});
+        doubled.pop_back();
       }
     }
     place_ = std::move(place);

@@ -467,6 +467,50 @@ TEST(DeviceOutages, a_device_that_comes_back_damaged_is_mended_before_the_copy_o
   }
 }
 
+// A new device gets the shard of one that is away; when that is back, the shard stands twice, and the one that was lost
+// with the old device nowhere.
+TEST(DeviceOutages, what_was_rebuilt_while_another_device_was_away_is_whole_once_it_is_back) {
+  size_t doubled_count = 0;
+  for (size_t lost = 0; lost < 4; ++lost) {
+    for (size_t away = 0; away < 4; ++away) {
+      if (away == lost) continue;
+      Rack rack(4);
+      const auto objects = sample_objects(2);
+      {
+        const auto store = rack.create({.parity_count = 2, .data_count = 2});
+        for (const auto& [key, bytes] : objects) ASSERT_TRUE(put(*store, key, bytes).has_value());
+      }
+      const auto id = rack.open()->devices().devices[lost].id;
+      rack.wipe(lost);
+      ASSERT_TRUE(rack.open()->replace_device(id, rack.add(), false).has_value());
+      rack.pull(away);
+      {
+        const auto store = rack.open();
+        for (const auto& [key, bytes] : objects) (void)store->examine(key, Repair::write_back);
+      }
+      rack.push(away);
+      const auto store = rack.open();
+      for (const auto& [key, bytes] : objects) {
+        const auto before = store->examine(key, Repair::report);
+        ASSERT_TRUE(before.has_value()) << before.error().message();
+        if (before->damaged_parts > 0) ++doubled_count;
+        const auto examined = store->examine(key, Repair::write_back);
+        ASSERT_TRUE(examined.has_value()) << examined.error().message();
+        EXPECT_EQ(examined->repaired_parts, examined->damaged_parts) << key;
+        const auto again = store->examine(key, Repair::write_back);
+        EXPECT_EQ(again->moved_parts + again->repaired_parts + again->damaged_parts, 0u) << key;
+      }
+      for_each_choice(5, 2, [&](const std::vector<size_t>& gone) {
+        if (std::find(gone.begin(), gone.end(), lost) != gone.end()) return;
+        for (const size_t i : gone) rack.pull(i);
+        ASSERT_EQ(contents(*rack.open()), objects);
+        for (const size_t i : gone) rack.push(i);
+      });
+    }
+  }
+  EXPECT_GT(doubled_count, 0u);
+}
+
 TEST(DeviceOutages, what_one_process_removes_does_not_come_back_with_a_device_that_only_it_misses) {
   Rack rack(5);
   std::map<std::string, Bytes> objects;
